@@ -820,6 +820,7 @@ fn each_option_of_the_real_system_can_be_varied_and_one_that_it_did_not_get_is_f
         ("processes", "no", "yes"),
         ("burn-us-per-event", "0", "50"),
         ("projection-linger-ms", "10", "1"),
+        ("mail-linger-ms", "10", "1"),
         ("body-bytes-max", "8388608", "100000"),
     ] {
         let vary = format!("{option}={other},{first}");

@@ -15,6 +15,7 @@ use ordershop_grpc::server::ServerError;
 use ordershop_read_model::{PlantedCpuCost, ProjectionConfig};
 use ordershop_redis::address::{RedisTls, RedisUrl};
 use ordershop_redis::durability::Durability;
+use ordershop_services::sagas::CrmSaga;
 
 /// The options of `ordershop up`.
 #[derive(Clone, Debug, Args)]
@@ -51,6 +52,10 @@ pub struct UpConfig {
     /// The read model's own options
     #[command(flatten)]
     pub read_model: ReadModelOptions,
+
+    /// The CRM's own options
+    #[command(flatten)]
+    pub crm: CrmOptions,
 }
 
 /// The certificates for Redis.
@@ -127,11 +132,27 @@ pub struct ReadModelOptions {
     pub burn_us_per_event: u32,
 }
 
+/// The options that are the CRM's own.
+#[derive(Clone, Debug, Args)]
+pub struct CrmOptions {
+    /// Let the CRM leave events in their topics for this long, in ms, after it has handled some, so that mails are sent together
+    #[arg(long, env = "MAIL_LINGER_MS", default_value_t = CrmSaga::LINGER_MS, value_parser = clap::value_parser!(u16).range(0..=500))]
+    pub mail_linger_ms: u16,
+}
+
+impl CrmOptions {
+    /// How long events are left in their topics.
+    pub(crate) fn linger(&self) -> Duration {
+        Duration::from_millis(self.mail_linger_ms.into())
+    }
+}
+
 impl UpConfig {
     /// The options that `/health` shows: those that change how fast the system is.
     #[must_use]
     pub fn shown(&self) -> Value {
-        shown(self.threads, false, &[], &self.gateway, &self.read_model)
+        let (gateway, read_model) = (&self.gateway, &self.read_model);
+        shown(self.threads, false, &[], gateway, read_model, &self.crm)
     }
 }
 
@@ -141,6 +162,7 @@ fn shown(
     scale: &[String],
     gateway: &GatewayOptions,
     read_model: &ReadModelOptions,
+    crm: &CrmOptions,
 ) -> Value {
     json!({
         "threads": threads,
@@ -148,6 +170,7 @@ fn shown(
         "scale": scale,
         "body-bytes-max": gateway.body_bytes_max,
         "projection-linger-ms": read_model.projection_linger_ms,
+        "mail-linger-ms": crm.mail_linger_ms,
         "burn-us-per-event": read_model.burn_us_per_event,
     })
 }
@@ -247,6 +270,10 @@ pub struct ProcessConfig {
     /// The read model's own options
     #[command(flatten)]
     pub read_model: ReadModelOptions,
+
+    /// The CRM's own options
+    #[command(flatten)]
+    pub crm: CrmOptions,
 }
 
 impl ProcessConfig {
@@ -261,7 +288,14 @@ impl ProcessConfig {
     #[must_use]
     pub fn shown(&self) -> Value {
         let (gateway, read_model) = (&self.gateway, &self.read_model);
-        shown(self.threads, true, &self.scale, gateway, read_model)
+        shown(
+            self.threads,
+            true,
+            &self.scale,
+            gateway,
+            read_model,
+            &self.crm,
+        )
     }
 
     /// Reads the certificate and key files.

@@ -118,7 +118,7 @@ struct Up {
 
 fn scale(text: &str) -> Result<(String, usize), String> {
     let services = ROLES.iter();
-    let services = services.filter(|role| matches!(role.part, Part::Service(_)));
+    let services = services.filter(|role| matches!(role.part, Part::Service(_) | Part::Crm));
     let services: Vec<&str> = services.map(|role| role.name).collect();
     let (name, count) = text.split_once('=').ok_or("write it as SERVICE=COUNT")?;
     if !services.contains(&name) {

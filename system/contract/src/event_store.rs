@@ -299,20 +299,28 @@ pub trait EventSubscription: Send {
     /// unacknowledged events itself. Cancelling the wait loses no events, here and in [`EventSubscription::next_batch`].
     async fn next_batch_ahead(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError>;
 
-    /// Acknowledges events and waits for the next batch, in one round trip where the store can. If it is cancelled, the events are
-    /// acknowledged later, or delivered again.
-    async fn ack_and_next(
-        &mut self,
-        done: &[Position],
-    ) -> Result<Vec<RecordedEvent>, EventStoreError> {
-        self.ack(done).await?;
-        self.next_batch().await
+    /// Acknowledges events in one round trip with the wait for the next batch, where the store can, or with what [`Self::ack`] acknowledges before
+    /// that. If neither follows, they are delivered again.
+    async fn ack_with_next(&mut self, done: &[Position]) -> Result<(), EventStoreError> {
+        self.ack(done).await
     }
 
     /// The epoch of the last batch. If it isn't that of the batch before, the store may have gone back meanwhile: whatever was remembered of
     /// it must be dropped before the batch is handled. A store that never goes back keeps one epoch.
     fn epoch(&self) -> Epoch {
         Epoch::default()
+    }
+
+    /// Whether the last batch ended with the topic's last event, as of the moment when it was read: what the batch leaves of an entity is what
+    /// there was of it then. `false` for events that are delivered again, as later ones may have been delivered before.
+    fn reaches_end(&self) -> bool {
+        false
+    }
+
+    /// Tells whoever waits in [`EventStore::applied`] that the topic is applied up to `position`, when the next batch is waited for at the latest;
+    /// `received_at_us` says when the last events came, if one of them is of a sampled request. Of [`READ_MODEL`] only. It may be lost.
+    fn tell_applied(&mut self, position: Position, received_at_us: Option<u64>) {
+        let _ = (position, received_at_us);
     }
 
     /// Acknowledges events: their effects are done.

@@ -15,7 +15,7 @@ use super::keys::{Collection, keys_of};
 use super::projection::Projection;
 use super::store::ReadStore;
 use ordershop_contract::backoff::Backoff;
-use ordershop_contract::clock::now_us;
+use ordershop_contract::clock::{now_us, until_tick};
 use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{
     EventStoreError, READ_MODEL, RecordedEvent, SubscribeRequest,
@@ -69,7 +69,6 @@ pub(super) async fn run(
                 letters: ProjectionLetters::none(topic),
                 epoch: None,
                 is_full: false,
-                received_at_us: 0,
             };
             projector.project(&mut backoff).await
         };
@@ -110,8 +109,6 @@ struct Projector<'a> {
     epoch: Option<Epoch>,
     /// Whether Redis was full when changes were written last.
     is_full: bool,
-    /// The time at which the present events arrived, µs since the Unix epoch.
-    received_at_us: u64,
 }
 
 /// Events that are applied and not written.
@@ -140,6 +137,8 @@ impl Projector<'_> {
         let mut subscription = self.context.events.subscribe(request).await?;
         loop {
             let batch = tokio::select! {
+                biased;
+                // It also tells what is applied.
                 batch = subscription.next_batch_ahead() => batch?,
                 () = self.pause() => {
                     match self.unwritten {
@@ -159,16 +158,18 @@ impl Projector<'_> {
                     ProjectionLetters::after(&mut self.connection, self.topic, self.position);
                 self.letters = letters.await?;
             }
-            self.received_at_us = now_us();
+            let received_at_us = now_us();
+            if self.is_due() {
+                subscription.ack(&self.write().await?).await?;
+            }
             self.apply(&batch).await?;
             let positions = batch.iter().map(|event| event.position);
             match &mut self.unwritten {
                 Some(unwritten) => unwritten.given.extend(positions),
                 None => subscription.ack(&positions.collect::<Vec<_>>()).await?,
             }
-            if self.is_due() {
-                subscription.ack(&self.write().await?).await?;
-            }
+            let is_sampled = batch.iter().any(|event| event.correlation.times.is_some());
+            subscription.tell_applied(self.position, is_sampled.then_some(received_at_us));
             backoff.reset();
         }
     }
@@ -217,13 +218,9 @@ impl Projector<'_> {
         let mut pipe = redis::pipe();
         pipe.cmd("MULTI").ignore();
         pipe.cmd("UNLINK").arg(keys_of(self.topic)).ignore();
-        applied::publish(
-            &mut pipe,
-            &self.channels.applied,
-            self.topic,
-            Position::START,
-            None,
-        );
+        let applied = &self.channels.applied;
+        let told = applied::message(applied, self.topic, Position::START, None);
+        pipe.add_command(told).ignore();
         pipe.cmd("EXEC").ignore();
         pipe.query_async::<()>(&mut self.connection).await?;
         self.read_position().await
@@ -264,7 +261,7 @@ impl Projector<'_> {
         let unwritten = self.unwritten.get_or_insert_with(|| Unwritten {
             given: Vec::new(),
             letters: Vec::new(),
-            due: Instant::now() + self.config.linger,
+            due: Instant::now() + until_tick(self.config.linger),
         });
         {
             let mut changes = self.store.overlay().of(topic);
@@ -283,17 +280,6 @@ impl Projector<'_> {
         self.config.planted_cpu_cost.spend(events.len());
         self.set_versions().await?;
         self.applied.applied_here(topic, self.position);
-        let is_sampled = events.iter().any(|event| event.correlation.times.is_some());
-        let received_at_us = is_sampled.then_some(self.received_at_us);
-        let mut told = redis::pipe();
-        applied::publish(
-            &mut told,
-            &self.channels.applied,
-            topic,
-            self.position,
-            received_at_us,
-        );
-        told.exec_async(&mut self.connection).await?;
         Failpoint::ChangesComputed.pass();
         Ok(())
     }
@@ -379,7 +365,8 @@ impl Projector<'_> {
         }
         let key = position_key(topic);
         pipe.cmd("SET").arg(key).arg(position.to_string()).ignore();
-        applied::publish(pipe, &self.channels.written, topic, position, None);
+        let told = applied::message(&self.channels.written, topic, position, None);
+        pipe.add_command(told).ignore();
     }
 
     /// Reads the cache entries of aggregates whose events changed only the version. The watch on the position guards them.

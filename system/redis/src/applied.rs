@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
-use redis::{ErrorKind, Msg, Pipeline, RedisResult};
+use redis::{Cmd, ErrorKind, Msg, RedisResult};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -63,20 +63,21 @@ impl Channels {
     }
 }
 
-/// Adds the message that a topic is applied up to a position; `received_at_us` says when its events came, if one of them is of a sampled
-/// request.
-pub fn publish(
-    pipe: &mut Pipeline,
+/// The message that a topic is applied up to a position; `received_at_us` says when its events came, if one of them is of a sampled request.
+#[must_use]
+pub fn message(
     channel: &str,
     topic: Topic,
     position: Position,
     received_at_us: Option<u64>,
-) {
+) -> Cmd {
     let mut text = Positions::of(topic, position).to_string();
     if let Some(at) = received_at_us {
         text.push_str(&format!(" {at}"));
     }
-    pipe.cmd("PUBLISH").arg(channel).arg(text).ignore();
+    let mut publish = redis::cmd("PUBLISH");
+    publish.arg(channel).arg(text);
+    publish
 }
 
 /// What has been heard since the subscription began.

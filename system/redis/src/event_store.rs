@@ -60,7 +60,7 @@ use self::session::Place;
 use self::subscription::{DeliveryProgress, RedisSubscription};
 use self::turn::Turn;
 use self::writer::{Writer, WriterMetrics};
-use crate::applied::AppliedWatch;
+use crate::applied::{AppliedWatch, Channels};
 use crate::connection::RedisLink;
 use crate::info;
 use crate::metrics::AppendMetrics;
@@ -271,6 +271,8 @@ impl EventStore for RedisEventStore {
                 closing: self.closing.clone(),
                 session: None,
                 epoch: Epoch::default(),
+                channel: Channels::of(&self.link).applied,
+                told: None,
                 unhandled: Vec::new(),
             }));
         }

@@ -1,5 +1,7 @@
 //! The table of all roles, from which `up`, `up --processes` and the command line start them.
 
+use std::time::Duration;
+
 use super::error::AppError;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
@@ -38,6 +40,8 @@ pub enum Part {
     ReadModel,
     /// Needs the event store and the message queue.
     Service(fn(&ServiceContext)),
+    /// Needs the event store and the message queue.
+    Crm,
     /// Needs the event store and the message queue. Its process serves HTTP.
     ApiGateway,
 }
@@ -50,6 +54,8 @@ pub(super) struct Connections {
     pub(super) redis: Option<RedisLink>,
     /// How the read model projects.
     pub(super) projection: ProjectionConfig,
+    /// How long the CRM waits for further events.
+    pub(super) mail_linger: Duration,
 }
 
 impl Role {
@@ -57,6 +63,7 @@ impl Role {
     pub(super) fn start(&self, on: &Connections) -> Result<(), AppError> {
         match self.part {
             Part::Service(start) => start(&on.context),
+            Part::Crm => crm(&on.context, on.mail_linger),
             Part::ReadModel => {
                 if let Some(link) = &on.redis {
                     read_model::start(&on.context, link, on.projection)?;
@@ -75,7 +82,7 @@ impl Part {
         match self {
             Self::EventStore | Self::MessageQueue => 0,
             Self::ReadModel => 1,
-            Self::Service(_) => 2,
+            Self::Service(_) | Self::Crm => 2,
             Self::ApiGateway => 3,
         }
     }
@@ -136,7 +143,7 @@ pub const ROLES: [Role; 13] = [
     Role {
         name: "crm-service",
         about: "Run the CRM service: tell customers by mail what happens to their orders",
-        part: Part::Service(crm),
+        part: Part::Crm,
     },
     Role {
         name: "mail-service",
@@ -168,8 +175,8 @@ fn shipping(context: &ServiceContext) {
     sagas::start(context, Topic::Order, ShippingSaga::new(context.clone()));
 }
 
-fn crm(context: &ServiceContext) {
-    let saga = CrmSaga::new(context.clone());
+fn crm(context: &ServiceContext, linger: Duration) {
+    let saga = CrmSaga::new(context.clone(), linger);
     for topic in [
         Topic::Customer,
         Topic::Order,

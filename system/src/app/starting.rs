@@ -32,6 +32,7 @@ impl App {
             context: process.context(Arc::clone(&events), queue.clone()),
             redis: Some(link),
             projection: config.read_model.projection(),
+            mail_linger: config.crm.linger(),
         };
         for role in &ROLES {
             role.start(&connections)?;
@@ -69,7 +70,7 @@ impl App {
                 let offer = process.offer_message_queue(&queue);
                 Ok(process.with_grpc(Some(server), offer, None, Some(queue)))
             }
-            Part::ReadModel | Part::Service(_) => {
+            Part::ReadModel | Part::Service(_) | Part::Crm => {
                 let peers = Peers::new(config)?;
                 let server = match &config.listen {
                     Some(address) => Some(bind(address, config).await?),
@@ -84,6 +85,7 @@ impl App {
                     context: process.context(Arc::clone(&events), Arc::clone(&queue)),
                     redis,
                     projection: config.read_model.projection(),
+                    mail_linger: config.crm.linger(),
                 };
                 role.start(&connections)?;
                 Ok(process.with_grpc(server, Offer::default(), Some(events), Some(queue)))

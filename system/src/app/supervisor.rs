@@ -101,6 +101,7 @@ impl Supervisor {
                 "--burn-us-per-event",
                 read_model.burn_us_per_event.to_string(),
             );
+            flag("--mail-linger-ms", config.crm.mail_linger_ms.to_string());
             for (service, count) in scale {
                 flag("--scale", format!("{service}={count}"));
             }

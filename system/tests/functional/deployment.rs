@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use ordershop::app::App;
-use ordershop::config::{GatewayOptions, ReadModelOptions, RedisTlsConfig, UpConfig};
+use ordershop::config::{CrmOptions, GatewayOptions, ReadModelOptions, RedisTlsConfig, UpConfig};
 use ordershop_read_model::ProjectionConfig;
 use ordershop_redis::durability::Durability;
+use ordershop_services::sagas::CrmSaga;
 
 use crate::customer::Customer;
 
@@ -35,6 +36,9 @@ pub fn config(dir: &Path) -> UpConfig {
         read_model: ReadModelOptions {
             projection_linger_ms: ProjectionConfig::LINGER_MS,
             burn_us_per_event: 0,
+        },
+        crm: CrmOptions {
+            mail_linger_ms: CrmSaga::LINGER_MS,
         },
     }
 }

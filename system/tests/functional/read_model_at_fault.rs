@@ -20,7 +20,7 @@ use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 use ordershop_redis::metrics::AppendMetrics;
 use ordershop_redis::server::RedisServer;
-use ordershop_services::sagas::{self, CrmSaga};
+use ordershop_services::sagas::{self, CrmSaga, ShippingSaga};
 use ordershop_services::{OrderService, ShippingService};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ async fn an_event_is_no_dead_letter_because_the_read_model_answers_unreadably() 
         TRIES,
         json!({"order": [versioned(&order, 1)], "customer": [customer()]}),
     );
-    let saga = CrmSaga::new(stage.context.clone());
+    let saga = CrmSaga::new(stage.context.clone(), Duration::ZERO);
     sagas::start(&stage.context, Topic::Billing, saga);
 
     let billing = json!({"entity_id": "b", "order_id": "o", "amount": 3});
@@ -138,6 +138,38 @@ async fn an_update_asks_for_its_entity_and_for_what_decides_it_at_once() {
 
     assert_eq!(reply.await.unwrap()["result"], true);
     assert_eq!(asked.load(Ordering::Relaxed), 1);
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_saga_has_just_read_is_not_asked_for_again() {
+    let stage = Stage::new().await;
+    let order = |id: &str, status| json!({"entity_id": id, "cart_id": CART, "status": status});
+    let event = async |id: &str, version: u64, status| {
+        let (event_id, order) = (format!("{id}{version}"), order(id, status));
+        let changed = ["entity_created", "entity_updated", "entity_updated"][version as usize];
+        let aggregate = (id, version);
+        stage
+            .appends(Topic::Order, &event_id, changed, aggregate, &order)
+            .await;
+    };
+    for (version, status) in [(0, "IN_STOCK"), (1, "CLEARED"), (2, "UNCLEARED")] {
+        event("taken back", version, status).await;
+    }
+    for (version, status) in [(0, "IN_STOCK"), (1, "CLEARED")] {
+        event("paid", version, status).await;
+    }
+    let asked = stage.read_model(AWAY, TRIES, json!({}));
+
+    let saga = ShippingSaga::new(stage.context.clone());
+    sagas::start(&stage.context, Topic::Order, saga);
+
+    let events = &stage.context.events;
+    let shippings = events.follow(Topic::Shipping, Position::START, 10, PATIENCE);
+    let shippings = shippings.await.unwrap();
+    let ids: Vec<&str> = shippings.iter().map(|event| &*event.entity_id).collect();
+    assert_eq!(ids, ["paid-shipping"]);
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
     stage.close().await;
 }
 

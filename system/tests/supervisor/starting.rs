@@ -29,7 +29,8 @@ async fn its_options_are_told_by_one_process_as_by_many() {
     let data = dir.path().to_str().unwrap();
     let args = ["up", "--listen", "127.0.0.1:0", "--data-dir", data];
     let given = ["--threads", "2", "--projection-linger-ms", "3"];
-    let given = [&given[..], &["--body-bytes-max", "900000"]].concat();
+    let more = ["--mail-linger-ms", "5", "--body-bytes-max", "900000"];
+    let given = [&given[..], &more].concat();
     let many = ["--processes", "--scale", "order-service=2"];
     for (more, scale) in [(&[][..], json!([])), (&many, json!(["order-service=2"]))] {
         let burn = ["--burn-us-per-event", "4"];
@@ -39,7 +40,8 @@ async fn its_options_are_told_by_one_process_as_by_many() {
         let said: Value = serde_json::from_str(&said).unwrap();
         let expected = json!({
             "threads": 2, "processes": !more.is_empty(), "scale": scale,
-            "body-bytes-max": 900_000, "projection-linger-ms": 3, "burn-us-per-event": 4,
+            "body-bytes-max": 900_000, "projection-linger-ms": 3, "mail-linger-ms": 5,
+            "burn-us-per-event": 4,
         });
         assert_eq!(said["options"], expected, "{said}");
         program.stop().await;

@@ -245,6 +245,7 @@ pub(super) fn events(topic: Topic, events: Vec<RecordedEvent>) -> proto::Events 
         topic: topic.name().to_owned(),
         events: events.collect(),
         epoch: 0,
+        reaches_end: false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Serves one client's subscription: sends a batch only on request, takes acknowledgements only for what it has sent, and leaves the
 //! consumer group as soon as the client ends its stream.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ struct Subscribing {
     asked: Option<Next>,
     /// Positions that were given and not acknowledged, in stream order.
     given: Vec<Position>,
+    /// Whether there may be acknowledgements that wait for the next read.
+    acks_wait: bool,
 }
 
 /// Opens the subscription that the stream's first message names.
@@ -76,6 +79,7 @@ pub(super) async fn subscribe(
         drain,
         asked: None,
         given: Vec::new(),
+        acks_wait: false,
     };
     // An error ends the subscription: it leaves the group, and its unacknowledged events are delivered again.
     Ok(stream::try_unfold(
@@ -94,6 +98,7 @@ impl Subscribing {
         loop {
             if self.drain.is_cancelled() {
                 if self.asked.is_some() || self.given.is_empty() {
+                    self.end().await?;
                     return Err(shutting_down());
                 }
                 ends_at.get_or_insert(Instant::now() + Duration::from_millis(DRAIN_MS_MAX));
@@ -107,15 +112,21 @@ impl Subscribing {
             let message = tokio::select! {
                 biased;
                 message = self.requests.message() => message?,
+                () = ready(()), if self.acks_wait && self.asked.is_none() => {
+                    self.end().await?;
+                    continue;
+                }
                 batch = next_batch(&mut *self.subscription, self.asked), if self.asked.is_some() => {
                     let batch = batch.map_err(|error| of_store(&error))?;
                     if !self.asked.take().is_some_and(|next| next.ahead) {
                         self.given.clear();
                     }
                     self.given.extend(batch.iter().map(|event| event.position));
-                    let epoch = self.subscription.epoch().0;
-                    let events = convert::events(self.topic, batch);
-                    return Ok(Some(proto::Events { epoch, ..events }));
+                    return Ok(Some(proto::Events {
+                        epoch: self.subscription.epoch().0,
+                        reaches_end: self.subscription.reaches_end(),
+                        ..convert::events(self.topic, batch)
+                    }));
                 }
                 () = deadline => {
                     if ends_at.is_some() {
@@ -125,10 +136,18 @@ impl Subscribing {
                 }
             };
             let Some(message) = message else {
+                self.end().await?;
                 return Ok(None);
             };
             self.take(message).await?;
         }
+    }
+
+    /// Sends the acknowledgements that no request for a batch came with.
+    async fn end(&mut self) -> Result<(), Status> {
+        self.acks_wait = false;
+        let ended = self.subscription.ack(&[]).await;
+        ended.map_err(|error| of_store(&error))
     }
 
     async fn take(&mut self, message: proto::SubscriptionRequest) -> Result<(), Status> {
@@ -137,6 +156,11 @@ impl Subscribing {
                 Err(precondition("the batch of the last `next` is still due"))
             }
             Some(Request::Next(next)) => {
+                if let Some(applied) = &next.applied {
+                    let position = convert::to_position(applied.position.unwrap_or_default());
+                    self.subscription
+                        .tell_applied(position, applied.received_at_us);
+                }
                 self.asked = Some(next);
                 Ok(())
             }
@@ -155,8 +179,10 @@ impl Subscribing {
         if !are_first {
             positions.iter().try_for_each(|at| self.check_given(*at))?;
         }
+        // The client mostly asks for the next batch right behind.
+        self.acks_wait = true;
         self.subscription
-            .ack(&positions)
+            .ack_with_next(&positions)
             .await
             .map_err(|error| of_store(&error))?;
         if are_first {
@@ -199,7 +225,7 @@ async fn next_batch(
     asked: Option<Next>,
 ) -> Result<Vec<RecordedEvent>, EventStoreError> {
     match asked {
-        Some(Next { ahead: true }) => subscription.next_batch_ahead().await,
+        Some(Next { ahead: true, .. }) => subscription.next_batch_ahead().await,
         _ => subscription.next_batch().await,
     }
 }

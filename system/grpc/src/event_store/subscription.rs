@@ -16,7 +16,7 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::position::Position;
 
-use proto::subscription_request::{Acknowledge, DeadLetter, Next, Open, Request};
+use proto::subscription_request::{Acknowledge, DeadLetter, Next, Open, Progress, Request};
 
 /// The generated client.
 pub(super) type Client = proto::event_store_client::EventStoreClient<PeerChannel>;
@@ -28,6 +28,9 @@ pub(super) struct GrpcSubscription {
     closed: CancellationToken,
     stream: Option<Stream>,
     epoch: Epoch,
+    reaches_end: bool,
+    /// What is applied, told with the next request.
+    told: Option<Progress>,
 }
 
 type Stream = BatchStream<proto::SubscriptionRequest, proto::Events>;
@@ -44,6 +47,8 @@ impl GrpcSubscription {
             closed,
             stream: None,
             epoch: Epoch::default(),
+            reaches_end: false,
+            told: None,
         };
         subscription.stream = Some(subscription.reopen().await?);
         Ok(subscription)
@@ -94,7 +99,8 @@ impl GrpcSubscription {
             None => self.reopen().await?,
         };
         if !stream.awaits_batch() {
-            stream.ask(message(Request::Next(Next { ahead })));
+            let applied = self.told.take();
+            stream.ask(message(Request::Next(Next { ahead, applied })));
         }
         // Put back before waiting, so that a cancelled wait doesn't lose the stream.
         let stream = self.stream.insert(stream);
@@ -106,6 +112,7 @@ impl GrpcSubscription {
         let error = match arrived {
             Ok(Some(events)) => {
                 self.epoch = Epoch(events.epoch);
+                self.reaches_end = events.reaches_end;
                 return convert::to_events(self.request.topic, events);
             }
             Ok(None) => lost("the event store ended the subscription"),
@@ -128,6 +135,17 @@ impl EventSubscription for GrpcSubscription {
 
     fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    fn reaches_end(&self) -> bool {
+        self.reaches_end
+    }
+
+    fn tell_applied(&mut self, position: Position, received_at_us: Option<u64>) {
+        self.told = Some(Progress {
+            position: Some(convert::position(position)),
+            received_at_us,
+        });
     }
 
     async fn ack(&mut self, positions: &[Position]) -> Result<(), EventStoreError> {

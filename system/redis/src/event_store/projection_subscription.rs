@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
-use redis::{RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::entry::{Entry, Foreign, events_only};
@@ -16,7 +16,7 @@ use super::readings::{Reading, Readings, entries_up_to};
 use super::retrying::{READ_GRACE_MS, bounded};
 use super::subscription::read;
 use super::turn::Turn;
-use crate::applied::{position_key, position_of};
+use crate::applied::{message, position_key, position_of};
 use crate::connection::RedisLink;
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::backoff::Backoff;
@@ -45,6 +45,10 @@ pub(super) struct ProjectionSubscription {
     pub session: Option<Session>,
     /// Another one for each session: it begins at the position that is kept then.
     pub epoch: Epoch,
+    /// Where it is told what is applied.
+    pub channel: String,
+    /// Tells what is applied, in front of the next read.
+    pub told: Option<Cmd>,
     /// Events that are delivered and not handled, with their times of publication, µs.
     pub unhandled: Vec<(Position, u64)>,
 }
@@ -79,7 +83,9 @@ impl ProjectionSubscription {
         let Some(session) = &mut self.session else {
             return Ok(Vec::new());
         };
-        let reply = session.read(&self.events, self.batch_max, block).await?;
+        let told = self.told.take();
+        let reply = session.read(&self.events, self.batch_max, block, told);
+        let reply = reply.await?;
         let entries = read(self.topic, reply)?;
         let Some(last) = entries.last().map(Entry::position) else {
             return Ok(Vec::new());
@@ -145,6 +151,8 @@ impl ProjectionSubscription {
 
     fn end_session(&mut self) {
         self.session = None;
+        // Another consumer may be further by now.
+        self.told = None;
         self.readings.set(self.topic, None);
     }
 
@@ -170,22 +178,30 @@ impl ProjectionSubscription {
 }
 
 impl Session {
-    /// Waits at most `block` for entries; nil if there are none.
+    /// Waits at most `block` for entries; nil if there are none. `first` is sent before the read, in one round trip with it.
     async fn read(
         &mut self,
         events: &str,
         batch_max: usize,
         block: Duration,
+        first: Option<Cmd>,
     ) -> RedisResult<Value> {
         let reading = self.reading.get_or_insert_with(|| {
-            let mut cmd = redis::cmd("XREAD");
-            cmd.arg("COUNT").arg(batch_max);
+            let mut pipe = Pipeline::with_capacity(2);
+            if let Some(first) = first {
+                pipe.add_command(first).ignore();
+            }
+            let cmd = pipe.cmd("XREAD").arg("COUNT").arg(batch_max);
             // 0 would block without a limit.
             cmd.arg("BLOCK").arg(block.as_millis().max(1) as u64);
             cmd.arg("STREAMS").arg(events).arg(self.after.to_string());
             let mut connection = self.connection.clone();
             let limit = block + Duration::from_millis(READ_GRACE_MS);
-            Box::pin(async move { bounded(limit, cmd.query_async(&mut connection)).await })
+            Box::pin(async move {
+                let (entries,): (Value,) =
+                    bounded(limit, pipe.query_async(&mut connection)).await?;
+                Ok(entries)
+            })
         });
         let result = reading.await;
         self.reading = None;
@@ -209,6 +225,11 @@ impl EventSubscription for ProjectionSubscription {
 
     fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    fn tell_applied(&mut self, position: Position, received_at_us: Option<u64>) {
+        let told = message(&self.channel, self.topic, position, received_at_us);
+        self.told = Some(told);
     }
 
     /// What is handled is handled in order.

@@ -49,6 +49,8 @@ pub(super) struct DeliveryProgress {
     acks: Vec<Position>,
     /// Whether to deliver new events although the last batch isn't acknowledged.
     ahead: bool,
+    /// Whether the last read took all new events that there were.
+    reaches_end: bool,
     /// The position of the last event delivered by this subscription.
     last: Position,
     /// Up to where the session has looked at what is pending. It begins at the start: a dead letter that is sent again is older than what was
@@ -123,6 +125,7 @@ impl RedisSubscription {
             };
             let pending = session.read_pending(&self.place, after).await?;
             let mut entries = read(self.topic, pending)?;
+            self.delivery.reaches_end = false;
             self.delivery.own_pending = !entries.is_empty();
             if self.delivery.ahead {
                 let end = entries.last().map(Entry::position);
@@ -144,7 +147,9 @@ impl RedisSubscription {
         if acknowledges {
             Failpoint::EventsAcknowledged.pass();
         }
-        read(self.topic, reply)
+        let entries = read(self.topic, reply)?;
+        self.delivery.reaches_end = entries.len() < self.place.batch_max;
+        Ok(entries)
     }
 
     /// Ends the session without the lease: nothing may be read until the lease is held again.
@@ -263,37 +268,39 @@ impl EventSubscription for RedisSubscription {
         self.delivery.epoch
     }
 
+    fn reaches_end(&self) -> bool {
+        self.delivery.reaches_end
+    }
+
     async fn ack(&mut self, positions: &[Position]) -> Result<(), EventStoreError> {
-        if positions.is_empty() {
+        let acks = &mut self.delivery.acks;
+        acks.extend(positions);
+        if acks.is_empty() {
             return Ok(());
         }
         match &mut self.delivery.session {
-            Some(session) if session.is_reading() => self.acknowledger.ack(positions).await?,
-            Some(session) => {
-                let xack = self.acknowledger.xack(positions);
-                if session.acknowledge(&xack).await.is_err() {
-                    self.delivery.session = None;
-                    self.delivery.acks.extend(positions);
-                }
+            Some(session) if session.is_reading() => {
+                self.acknowledger.ack(acks).await?;
+                acks.clear();
             }
-            None => self.delivery.acks.extend(positions),
+            Some(session) => match session.acknowledge(&self.acknowledger.xack(acks)).await {
+                Ok(()) => acks.clear(),
+                Err(_) => self.delivery.session = None,
+            },
+            None => {}
         }
         self.forget_acked(positions);
         Ok(())
     }
 
-    async fn ack_and_next(
-        &mut self,
-        done: &[Position],
-    ) -> Result<Vec<RecordedEvent>, EventStoreError> {
+    async fn ack_with_next(&mut self, done: &[Position]) -> Result<(), EventStoreError> {
         let session = self.delivery.session.as_ref();
         if session.is_some_and(Session::is_reading) {
-            self.ack(done).await?;
-        } else {
-            self.delivery.acks.extend(done);
-            self.forget_acked(done);
+            return self.ack(done).await;
         }
-        self.next_batch().await
+        self.delivery.acks.extend(done);
+        self.forget_acked(done);
+        Ok(())
     }
 
     async fn dead_letter(

@@ -3,7 +3,7 @@
 use ordershop_contract::event_store::{Applied, EventStore};
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
-use ordershop_redis::applied::{Channels, position_key, publish};
+use ordershop_redis::applied::{Channels, message, position_key};
 
 use crate::stage::*;
 
@@ -21,7 +21,8 @@ async fn apply(stage: &Stage, ms: u64, received_at_us: Option<u64>) {
 async fn tell(stage: &Stage, ms: u64, received_at_us: Option<u64>) {
     let mut pipe = redis::pipe();
     let channel = Channels::of(&stage.link()).applied;
-    publish(&mut pipe, &channel, Topic::Order, at(ms), received_at_us);
+    let told = message(&channel, Topic::Order, at(ms), received_at_us);
+    pipe.add_command(told);
     let mut connection = stage.link().dedicated().await.unwrap();
     pipe.exec_async(&mut connection).await.unwrap();
 }
@@ -33,7 +34,8 @@ async fn write(stage: &Stage, ms: u64) {
     pipe.set(position_key(Topic::Order), at(ms).to_string())
         .ignore();
     let channel = Channels::of(&stage.link()).written;
-    publish(&mut pipe, &channel, Topic::Order, at(ms), None);
+    let told = message(&channel, Topic::Order, at(ms), None);
+    pipe.add_command(told).ignore();
     let mut connection = stage.link().dedicated().await.unwrap();
     pipe.exec_async(&mut connection).await.unwrap();
 }

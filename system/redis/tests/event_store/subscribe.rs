@@ -95,7 +95,8 @@ async fn what_is_acknowledged_with_the_next_wait_is_not_delivered_again() {
     let mut subscription = subscribe(&*store, "one", 4).await;
     let (first, positions) = next(&mut subscription).await;
 
-    let second = subscription.ack_and_next(&positions).await.unwrap();
+    subscription.ack_with_next(&positions).await.unwrap();
+    let second = subscription.next_batch().await.unwrap();
 
     status_once(&*store, 2, 0).await;
     drop(subscription);
@@ -107,6 +108,24 @@ async fn what_is_acknowledged_with_the_next_wait_is_not_delivered_again() {
         .collect();
     assert_eq!((first, second), (ids(0..4), ids(4..6)));
     assert_eq!(left, ids(4..6));
+}
+
+#[tokio::test]
+async fn a_batch_reaches_the_end_if_it_is_new_and_nothing_is_after_it() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    append_many(&*store, 6).await;
+    let mut subscription = subscribe(&*store, "one", 4).await;
+
+    let full = subscription.next_batch().await.unwrap();
+    assert!(!subscription.reaches_end(), "two are after it");
+    let positions: Vec<_> = full.iter().map(|event| event.position).collect();
+    subscription.ack(&positions).await.unwrap();
+    subscription.next_batch().await.unwrap();
+    assert!(subscription.reaches_end());
+    let again = subscription.next_batch().await.unwrap();
+    assert_eq!(again.len(), 2);
+    assert!(!subscription.reaches_end(), "these are delivered again");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The CRM saga: sends mails to customers. One mail an event: the mail's message id is derived from the event's id.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ordershop_domain::{
@@ -26,6 +27,7 @@ pub struct CrmSaga {
     context: ServiceContext,
     queue: Arc<dyn MessageQueue>,
     buyers: Buyers,
+    linger: Duration,
 }
 
 /// The reason for a mail.
@@ -46,13 +48,17 @@ impl Occasion {
 }
 
 impl CrmSaga {
-    /// Creates a saga.
+    /// The default of `linger`, ms.
+    pub const LINGER_MS: u16 = 10;
+
+    /// Creates a saga. `linger`: how long events are left in the topic after a batch, so that their mails are sent together.
     #[must_use]
-    pub fn new(context: ServiceContext) -> Self {
+    pub fn new(context: ServiceContext, linger: Duration) -> Self {
         Self {
             queue: Arc::clone(&context.queue),
             buyers: Buyers::default(),
             context,
+            linger,
         }
     }
 
@@ -122,11 +128,15 @@ impl CrmSaga {
 impl Saga for CrmSaga {
     const GROUP: &'static str = "crm-service";
 
+    fn linger(&self) -> Duration {
+        self.linger
+    }
+
     fn forget(&mut self) {
         self.buyers.forget_all();
     }
 
-    async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
+    async fn handle(&mut self, batch: &[RecordedEvent], _: bool) -> Result<(), Failure> {
         let mut mails = Vec::new();
         let mut occasions = Vec::new();
         for event in batch {

@@ -88,7 +88,7 @@ impl Saga for InventorySaga {
         self.stock = Stock::default();
     }
 
-    async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
+    async fn handle(&mut self, batch: &[RecordedEvent], _: bool) -> Result<(), Failure> {
         let mut placed = Vec::new();
         let mut deleted = Vec::new();
         for event in batch {

@@ -11,7 +11,7 @@ use ordershop_domain::{
 use super::append::{ROUNDS_MAX, caused_by, reaction};
 use super::compensation::{Compensation, Undo};
 use super::memory::Memory;
-use super::runner::{Failure, Saga, decode, everything_before};
+use super::runner::{Failure, Saga, decode, everything_before, left_by};
 use super::shipping::ship_again;
 use crate::facts::{Facts, Question, Versioned, distinct};
 use crate::own_effect::find_after;
@@ -92,8 +92,9 @@ impl Saga for OrderSaga {
         self.recent.forget_all();
     }
 
-    async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
-        self.move_orders(moves(batch)?).await?;
+    async fn handle(&mut self, batch: &[RecordedEvent], is_latest: bool) -> Result<(), Failure> {
+        let latest = is_latest.then_some(batch);
+        self.move_orders(moves(batch)?, latest).await?;
         let deletions = |event: &&RecordedEvent| {
             event.topic == Topic::Shipping && event.action == action::DELETED
         };
@@ -105,7 +106,12 @@ impl Saga for OrderSaga {
 }
 
 impl OrderSaga {
-    async fn move_orders(&self, mut moves: Vec<Move<'_>>) -> Result<(), Failure> {
+    /// `latest`: the batch, if what it leaves of its entities is what there is of them.
+    async fn move_orders(
+        &self,
+        mut moves: Vec<Move<'_>>,
+        mut latest: Option<&[RecordedEvent]>,
+    ) -> Result<(), Failure> {
         let Some(last) = moves.last() else {
             return Ok(());
         };
@@ -121,7 +127,8 @@ impl OrderSaga {
                 .filter(|id| !recalled.contains_key(*id));
             // A payment that was taken back meanwhile, or a shipping that was withdrawn, moves no order, even if its event is repeated.
             let causes = |trigger| {
-                let caused = moves.iter().filter(move |one| one.trigger == trigger);
+                let asked = moves.iter().filter(|_| latest.is_none());
+                let caused = asked.filter(move |one| one.trigger == trigger);
                 distinct(caused.map(|one| one.event.entity_id.as_str()))
             };
             let order_ids = distinct(unknown);
@@ -134,11 +141,15 @@ impl OrderSaga {
                 Question::ids::<Shipping>(&shipping_ids),
             ];
             let found = facts.ask(questions, &known, &correlation).await?;
+            let (billings, shippings) = match latest.take() {
+                Some(batch) => (left_by(batch)?, left_by(batch)?),
+                None => (found.all()?, found.all()?),
+            };
             let mut orders = Orders {
                 loaded: found.all()?,
                 recalled: std::mem::take(&mut recalled),
-                billings: found.all()?,
-                shippings: found.all()?,
+                billings,
+                shippings,
             };
             moves = self.without_repeats(moves, &orders).await?;
             let decided = orders.decide_all(&moves);

@@ -1,14 +1,17 @@
 //! The loop of every saga: reads a batch, handles it, acknowledges it. Waits while a dependency is away. An event that keeps failing goes
 //! to the dead letters, so that it doesn't block those behind it.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::facts::FactsError;
+use crate::facts::{FactsError, Versioned};
 use ordershop_contract::backoff::Backoff;
+use ordershop_contract::clock::until_tick;
 use ordershop_contract::correlation::Correlation;
 use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{
@@ -18,6 +21,7 @@ use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueError;
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
+use ordershop_contract::wire::{WireEntity, action};
 use ordershop_contract::worker::ServiceContext;
 
 /// Maximum events handled at once.
@@ -70,15 +74,21 @@ pub trait Saga: Send + 'static {
     /// The consumer group: the service's name.
     const GROUP: &'static str;
 
+    /// How long it leaves events in the topic after a batch, so that more are handled together: for reactions that nobody waits for.
+    fn linger(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Drops whatever it remembers of the event store, which may have gone back: a remembered version may be another event's now.
     /// A saga that remembers nothing has nothing to drop.
     fn forget(&mut self) {}
 
-    /// Handles a batch, in the order of its events. Must be safe to repeat, whole or in part.
+    /// Handles a batch, in the order of its events. Must be safe to repeat, whole or in part. `is_latest`: the topic had no later events when
+    /// the batch was read, and this is the first attempt.
     ///
     /// # Errors
     /// Not all events were handled.
-    async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure>;
+    async fn handle(&mut self, batch: &[RecordedEvent], is_latest: bool) -> Result<(), Failure>;
 }
 
 /// Starts a saga on a topic.
@@ -106,6 +116,29 @@ pub(super) fn everything_before(event: &RecordedEvent) -> Positions {
     }
     positions.set(event.topic, event.position);
     positions
+}
+
+/// What a batch leaves of the entities of one kind, by id.
+pub(super) fn left_by<E: WireEntity>(
+    batch: &[RecordedEvent],
+) -> Result<HashMap<String, Versioned<E>>, Failure> {
+    let mut left = HashMap::new();
+    for event in batch.iter().filter(|event| event.topic == E::TOPIC) {
+        let id = String::from(event.entity_id.clone());
+        if event.action == action::DELETED {
+            left.remove(&id);
+        } else {
+            let version = event.version;
+            left.insert(
+                id,
+                Versioned {
+                    entity: decode(event)?,
+                    version,
+                },
+            );
+        }
+    }
+    Ok(left)
 }
 
 /// Parses an event's data.
@@ -149,9 +182,17 @@ impl<S: Saga> Runner<S> {
             })
             .await?;
         let mut done: Vec<Position> = Vec::new();
+        let linger = self.saga.linger();
         loop {
+            let next = async {
+                subscription.ack_with_next(&done).await?;
+                if !linger.is_zero() && !done.is_empty() {
+                    tokio::time::sleep(until_tick(linger)).await;
+                }
+                subscription.next_batch().await
+            };
             let mut batch = tokio::select! {
-                batch = subscription.ack_and_next(&done) => batch?,
+                batch = next => batch?,
                 () = stop.cancelled() => return subscription.ack(&done).await,
             };
             if self.epoch != subscription.epoch() {
@@ -160,7 +201,11 @@ impl<S: Saga> Runner<S> {
             }
             let correlations = batch.iter_mut().map(|event| &mut event.correlation);
             correlations.for_each(Correlation::received);
-            if !self.handle(&mut *subscription, &batch, stop).await? {
+            let is_latest = subscription.reaches_end();
+            if !self
+                .handle(&mut *subscription, &batch, is_latest, stop)
+                .await?
+            {
                 return Ok(());
             }
             Failpoint::BatchHandled.pass();
@@ -174,10 +219,12 @@ impl<S: Saga> Runner<S> {
         &mut self,
         subscription: &mut dyn EventSubscription,
         batch: &[RecordedEvent],
+        mut is_latest: bool,
         stop: &CancellationToken,
     ) -> Result<bool, EventStoreError> {
         let mut failed = 0;
-        while let Err(failure) = self.attempt(batch).await {
+        while let Err(failure) = self.attempt(batch, is_latest).await {
+            is_latest = false;
             tracing::warn!(group = S::GROUP, topic = %self.topic, %failure, events = batch.len(), "a batch was not handled; trying again");
             // What failed may have been decided on something that no longer holds.
             self.saga.forget();
@@ -192,7 +239,7 @@ impl<S: Saga> Runner<S> {
                     // One of the events fails: each is handled alone, in order.
                     for event in batch {
                         let alone = std::slice::from_ref(event);
-                        if !Box::pin(self.handle(subscription, alone, stop)).await? {
+                        if !Box::pin(self.handle(subscription, alone, false, stop)).await? {
                             return Ok(false);
                         }
                     }
@@ -224,8 +271,8 @@ impl<S: Saga> Runner<S> {
         Ok(true)
     }
 
-    async fn attempt(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
-        match AssertUnwindSafe(self.saga.handle(batch))
+    async fn attempt(&mut self, batch: &[RecordedEvent], is_latest: bool) -> Result<(), Failure> {
+        match AssertUnwindSafe(self.saga.handle(batch, is_latest))
             .catch_unwind()
             .await
         {

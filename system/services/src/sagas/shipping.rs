@@ -8,7 +8,7 @@ use ordershop_domain::{
 };
 
 use super::append::{ROUNDS_MAX, caused_by, reaction};
-use super::runner::{Failure, Saga, decode, everything_before};
+use super::runner::{Failure, Saga, decode, everything_before, left_by};
 use crate::facts::{Facts, Question, Versioned, distinct};
 use ordershop_contract::event_store::{
     Appended, Claim, ExpectedVersion, RecordedEvent, Transaction,
@@ -36,7 +36,7 @@ impl ShippingSaga {
 impl Saga for ShippingSaga {
     const GROUP: &'static str = "shipping-service";
 
-    async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
+    async fn handle(&mut self, batch: &[RecordedEvent], is_latest: bool) -> Result<(), Failure> {
         let mut cleared = Vec::new();
         for event in batch.iter().filter(|event| event.action == action::UPDATED) {
             let order: Order = decode(event)?;
@@ -47,11 +47,14 @@ impl Saga for ShippingSaga {
         let Some(last) = cleared.last() else {
             return Ok(());
         };
-        let known = everything_before(last);
-        let ids = distinct(cleared.iter().map(|event| event.entity_id.as_str()));
-        let orders: HashMap<String, Versioned<Order>> = Facts::of(&self.context)
-            .by_ids(&ids, &known, &last.correlation)
-            .await?;
+        let orders: HashMap<String, Versioned<Order>> = if is_latest {
+            left_by(batch)?
+        } else {
+            let known = everything_before(last);
+            let ids = distinct(cleared.iter().map(|event| event.entity_id.as_str()));
+            let facts = Facts::of(&self.context);
+            facts.by_ids(&ids, &known, &last.correlation).await?
+        };
         // The present status decides: the payment may have been taken back, or this event may be a repeat.
         cleared.retain(|event| {
             orders
