@@ -11,6 +11,7 @@ pub mod info;
 pub mod message_queue;
 pub mod metrics;
 mod refusal;
+pub mod replicas;
 pub mod requirements;
 pub mod server;
 pub mod shared_connection;

@@ -6,6 +6,7 @@ mod data_folder;
 mod failover;
 mod full;
 mod refusals;
+mod replicas;
 mod rights;
 mod secrets;
 mod shopping;
