@@ -13,6 +13,7 @@ pub mod metrics;
 mod refusal;
 pub mod replicas;
 pub mod requirements;
+mod sentinel;
 pub mod server;
 pub mod shared_connection;
 pub mod supervision;
