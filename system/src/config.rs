@@ -15,6 +15,8 @@ use ordershop_grpc::server::ServerError;
 use ordershop_read_model::{PlantedCpuCost, ProjectionConfig};
 use ordershop_redis::address::{RedisTls, RedisUrl};
 use ordershop_redis::durability::Durability;
+use ordershop_redis::replicas::ReplicasAsked;
+use ordershop_redis::requirements::Asked;
 use ordershop_services::sagas::CrmSaga;
 
 /// The options of `ordershop up`.
@@ -24,7 +26,7 @@ pub struct UpConfig {
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:5000")]
     pub listen: SocketAddr,
 
-    /// Use this Redis or Valkey, redis://user:password@host:port/db, rediss://… or redis+unix:///path; without it, a private one is started
+    /// Use this Redis or Valkey, redis://user:password@host:port/db, rediss://…, redis+unix:///path or redis+sentinel://host:26379/name; without it, a private one is started
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<RedisUrl>,
 
@@ -40,6 +42,10 @@ pub struct UpConfig {
     /// refuse a server that keeps less [default: everysec; with --redis-url, whatever the server's is]
     #[arg(long, env = "DURABILITY", value_parser = clap::value_parser!(Durability))]
     pub durability: Option<Durability>,
+
+    /// What is asked of Redis's replicas
+    #[command(flatten)]
+    pub replicas: ReplicaOptions,
 
     /// Use this many threads; one is as fast as two where Redis and the load share two cores
     #[arg(long, env = "THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -82,6 +88,31 @@ impl RedisTlsConfig {
             ca: self.redis_ca.clone(),
             cert: self.redis_cert.clone(),
             key: self.redis_key.clone(),
+        }
+    }
+}
+
+/// The options of what is asked of Redis's replicas.
+#[derive(Clone, Debug, Args)]
+pub struct ReplicaOptions {
+    /// Answer a write only when this many replicas of Redis have it, too; refuse a Redis that has fewer (event-store, message-queue)
+    #[arg(long, env = "REPLICAS_ACK", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=16))]
+    pub replicas_ack: u32,
+
+    /// Wait this long, in ms, for the replicas; then the outcome is unknown, and a repeat is safe
+    #[arg(long, env = "REPLICAS_ACK_TIMEOUT_MS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    pub replicas_ack_timeout_ms: u32,
+}
+
+impl ReplicaOptions {
+    /// What is asked of Redis, with a durability.
+    pub(crate) fn asked(&self, durability: Option<Durability>) -> Asked {
+        Asked {
+            durability,
+            replicas: ReplicasAsked {
+                ack: self.replicas_ack,
+                ack_timeout_ms: self.replicas_ack_timeout_ms,
+            },
         }
     }
 }
@@ -151,8 +182,16 @@ impl UpConfig {
     /// The options that `/health` shows: those that change how fast the system is.
     #[must_use]
     pub fn shown(&self) -> Value {
-        let (gateway, read_model) = (&self.gateway, &self.read_model);
-        shown(self.threads, false, &[], gateway, read_model, &self.crm)
+        let replicas = &self.replicas;
+        shown(
+            self.threads,
+            false,
+            &[],
+            replicas,
+            &self.gateway,
+            &self.read_model,
+            &self.crm,
+        )
     }
 }
 
@@ -160,6 +199,7 @@ fn shown(
     threads: u16,
     processes: bool,
     scale: &[String],
+    replicas: &ReplicaOptions,
     gateway: &GatewayOptions,
     read_model: &ReadModelOptions,
     crm: &CrmOptions,
@@ -168,6 +208,7 @@ fn shown(
         "threads": threads,
         "processes": processes,
         "scale": scale,
+        "replicas-ack": replicas.replicas_ack,
         "body-bytes-max": gateway.body_bytes_max,
         "projection-linger-ms": read_model.projection_linger_ms,
         "mail-linger-ms": crm.mail_linger_ms,
@@ -231,6 +272,10 @@ pub struct ProcessConfig {
     #[arg(long, env = "DURABILITY", value_parser = clap::value_parser!(Durability))]
     pub durability: Option<Durability>,
 
+    /// What is asked of Redis's replicas
+    #[command(flatten)]
+    pub replicas: ReplicaOptions,
+
     /// Require this token from clients, and send it to the event store and the message queue
     #[arg(long, env = "GRPC_TOKEN", hide_env_values = true)]
     pub token: Option<Secret>,
@@ -292,6 +337,7 @@ impl ProcessConfig {
             self.threads,
             true,
             &self.scale,
+            &self.replicas,
             gateway,
             read_model,
             &self.crm,

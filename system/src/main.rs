@@ -36,8 +36,8 @@ Exit codes:
      can't be used
 
 Environment variables:
-  LISTEN, REDIS_URL, REDIS_CA, REDIS_CERT, REDIS_KEY, DATA_DIR, DURABILITY, THREADS, BODY_BYTES_MAX,
-  ALLOWED_HOST, ALLOWED_ORIGIN,
+  LISTEN, REDIS_URL, REDIS_CA, REDIS_CERT, REDIS_KEY, DATA_DIR, DURABILITY, REPLICAS_ACK,
+  REPLICAS_ACK_TIMEOUT_MS, THREADS, BODY_BYTES_MAX, ALLOWED_HOST, ALLOWED_ORIGIN,
   EVENT_STORE_URL, MESSAGE_QUEUE_URL, GRPC_TOKEN, TLS_CERT, TLS_KEY, TLS_CA, INSECURE
             Set the options that show them as [env: ...]; an option overrides its variable
   RUST_LOG  Log to stderr at this level or by these filters [default: info]";
@@ -278,7 +278,8 @@ async fn start(up: Up) -> Result<(), ExitCode> {
         let running = async {
             if let Some((url, health)) = stop.or(supervisor.ready()).await {
                 let of = |field: &str| health["redis"][field].as_str().unwrap_or_default();
-                announce(&url, of("server"), of("version"), of("durability"));
+                let acks = config.replicas.replicas_ack;
+                announce(&url, of("server"), of("version"), of("durability"), acks);
                 stop.asked().await;
             }
         };
@@ -301,7 +302,8 @@ async fn start(up: Up) -> Result<(), ExitCode> {
                 app.runs_on().await
             };
             if let (Some(url), Some(redis)) = (app.url(), stop.or(ready).await.flatten()) {
-                announce(url, &redis.server, &redis.version, &redis.durability);
+                let acks = config.replicas.replicas_ack;
+                announce(url, &redis.server, &redis.version, &redis.durability, acks);
                 stop.asked().await;
             }
         };
@@ -313,9 +315,13 @@ async fn start(up: Up) -> Result<(), ExitCode> {
     }
 }
 
-fn announce(url: &str, server: &str, version: &str, durability: &str) {
+fn announce(url: &str, server: &str, version: &str, durability: &str, replicas_ack: u32) {
+    let replicas = match replicas_ack {
+        0 => String::new(),
+        acks => format!(", acknowledged by replicas: {acks}"),
+    };
     say(&format!(
-        "OrderShop is ready: {url} ({server} {version}, durability {durability})"
+        "OrderShop is ready: {url} ({server} {version}, durability {durability}{replicas})"
     ));
 }
 

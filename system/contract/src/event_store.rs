@@ -208,7 +208,7 @@ pub enum EventStoreError {
     /// Too many events wait already; a later retry may succeed.
     #[error("the event store is overloaded: {0}")]
     Overloaded(String),
-    /// The connection broke before it was known whether the transaction was written; a repeat is safe.
+    /// The connection broke before it was known whether the transaction was written, or too few replicas have it; a repeat is safe.
     #[error("it is not known whether the events were written: {0}")]
     Indeterminate(String),
     /// The request is malformed; a retry fails too.

@@ -97,8 +97,8 @@ pub enum QueueError {
     /// The queue can't be reached; nothing was sent, and a retry may succeed.
     #[error("the message queue is not available: {0}")]
     Unavailable(String),
-    /// The connection to the queue broke; the message may or may not have been sent.
-    #[error("the message queue went away: {0}")]
+    /// The connection to the queue broke, or too few replicas have the message; it may or may not have been sent.
+    #[error("it is not known whether the message queue has it: {0}")]
     Indeterminate(String),
     /// No reply came in time; the command may have been executed.
     #[error("{queue} gave no answer within {timeout_ms} ms")]

@@ -5,15 +5,19 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ordershop_contract::secret::Secret;
-use redis::{Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo as _};
-use redis::{ProtocolVersion, TlsCertificates};
+use redis::{Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
+use redis::{ProtocolVersion, RedisResult, TlsCertificates};
+
+use crate::sentinel::{SCHEME, Sentinels};
 
 /// What stands in the place of a password.
 const HIDDEN: &str = "***";
 
-/// The address of a Redis server: `redis://`, `rediss://` or `redis+unix://`. It prints without its password.
+/// The address of a Redis server: `redis://`, `rediss://` or `redis+unix://`; or `redis+sentinel://`, of those who know where it is. It prints
+/// without its password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(Secret);
 
@@ -107,12 +111,55 @@ pub struct AddressError {
     pub reason: String,
 }
 
-/// A client of the server at an address; it doesn't connect yet.
-pub(crate) fn client(url: &RedisUrl, tls: &RedisTls) -> Result<Client, AddressError> {
-    open(url, tls).map_err(|reason| AddressError {
-        url: url.clone(),
-        reason,
-    })
+/// Where connections go.
+#[derive(Clone)]
+pub(crate) struct Place {
+    /// The server's client; of a server behind sentinels, what goes with each connection to it.
+    client: Client,
+    sentinels: Option<Arc<Sentinels>>,
+}
+
+impl Place {
+    /// The place that an address names.
+    pub(crate) fn of(url: &RedisUrl, tls: &RedisTls) -> Result<Self, AddressError> {
+        let unusable = |reason| AddressError {
+            url: url.clone(),
+            reason,
+        };
+        let Some(rest) = url.reveal().strip_prefix(SCHEME) else {
+            let client = open(url, tls).map_err(unusable)?;
+            return Ok(Self {
+                client,
+                sentinels: None,
+            });
+        };
+        let (sentinels, master) = Sentinels::read(rest).map_err(unusable)?;
+        Ok(Self {
+            client: open(&RedisUrl::from(&*master), tls).map_err(unusable)?,
+            sentinels: Some(Arc::new(sentinels)),
+        })
+    }
+
+    /// A client of the server, which the sentinels are asked for each time.
+    pub(crate) async fn client(&self) -> RedisResult<Client> {
+        match &self.sentinels {
+            None => Ok(self.client.clone()),
+            Some(sentinels) => {
+                let info = self.settings().clone();
+                Client::open(info.set_addr(sentinels.master().await?))
+            }
+        }
+    }
+
+    /// The client of a server that is always at the same place.
+    pub(crate) fn fixed(&self) -> Option<Client> {
+        self.sentinels.is_none().then(|| self.client.clone())
+    }
+
+    /// What goes with each connection. Behind sentinels the address in it is not the server's.
+    pub(crate) fn settings(&self) -> &ConnectionInfo {
+        self.client.get_connection_info()
+    }
 }
 
 fn open(url: &RedisUrl, tls: &RedisTls) -> Result<Client, String> {
@@ -123,7 +170,7 @@ fn open(url: &RedisUrl, tls: &RedisTls) -> Result<Client, String> {
     };
     let info = url.reveal().into_connection_info().map_err(|error| {
         format!(
-            "{}; write it as redis://user:password@host:port/db, rediss://… or redis+unix:///path?db=0, with % codes for special characters",
+            "{}; write it as redis://user:password@host:port/db, rediss://…, redis+unix:///path?db=0 or redis+sentinel://host:26379/name, with % codes for special characters",
             unreadable(error)
         )
     })?;
@@ -194,6 +241,10 @@ mod tests {
             ("redis://hunter2@h", "redis://***@h"),
             ("ann:hunter2@h", "ann:***@h"),
             (
+                "redis+sentinel://ann:hunter2@h:26379,i/shop?db=1",
+                "redis+sentinel://ann:***@h:26379,i/shop?db=1",
+            ),
+            (
                 "redis+unix:///a@b/redis.sock?db=1&user=ann&pass=hunter2",
                 "redis+unix:///a@b/redis.sock?db=1&user=ann&pass=***",
             ),
@@ -202,7 +253,7 @@ mod tests {
             let url = RedisUrl::from(url);
             assert_eq!(url.to_string(), expected);
             assert_eq!(format!("{url:?}"), format!("{expected:?}"));
-            let error = client(
+            let error = Place::of(
                 &RedisUrl::from(&*format!("x{}", url.reveal())),
                 &RedisTls::default(),
             );
@@ -223,8 +274,8 @@ mod tests {
             .chain([OsStr::from_bytes(b"/\xff\xfe/s")])
         {
             let url = RedisUrl::unix(Path::new(path));
-            let client = client(&url, &RedisTls::default()).unwrap();
-            let ConnectionAddr::Unix(found) = client.get_connection_info().addr() else {
+            let place = Place::of(&url, &RedisTls::default()).unwrap();
+            let ConnectionAddr::Unix(found) = place.settings().addr() else {
                 panic!("{url} is not a socket");
             };
             assert_eq!(found.as_os_str(), path);
@@ -234,7 +285,7 @@ mod tests {
     #[test]
     fn what_is_not_spoken_is_refused_by_name() {
         let refused = |url: &str, tls: RedisTls| {
-            let error = client(&RedisUrl::from(url), &tls).map(drop).unwrap_err();
+            let error = Place::of(&RedisUrl::from(url), &tls).map(drop).unwrap_err();
             error.to_string()
         };
         let said = refused("redis://h/0?protocol=resp3", RedisTls::default());
@@ -256,5 +307,40 @@ mod tests {
         };
         let said = refused("rediss://h", half);
         assert!(said.contains("--redis-key"), "{said}");
+    }
+
+    #[test]
+    fn an_address_of_sentinels_needs_a_name_and_takes_a_database() {
+        let place = |rest: &str| {
+            let url = RedisUrl::from(&*format!("redis+sentinel://{rest}"));
+            let place = Place::of(&url, &RedisTls::default());
+            place.map_err(|error| error.to_string())
+        };
+        for rest in [
+            "h/shop",
+            "h:1,i:2/shop",
+            "ann:x%40y@[::1]:1,[::2]/shop?db=0",
+        ] {
+            assert!(place(rest).unwrap().fixed().is_none(), "{rest}");
+        }
+        let found = place("ann:x%40y@h,i:2/shop?db=3").unwrap();
+        let settings = found.settings().redis_settings();
+        assert_eq!(settings.db(), 3);
+        assert_eq!(
+            (settings.username(), settings.password()),
+            (Some("ann"), Some("x@y"))
+        );
+        for (rest, what) in [
+            ("h", "name"),
+            ("h/", "name"),
+            ("h/shop/0", "name"),
+            ("h/shop?protocol=resp3", "db and nothing else"),
+            ("h/shop?db=one", "redis+sentinel"),
+            ("h:x/shop", "a host is malformed"),
+            ("/shop", "a host is malformed"),
+        ] {
+            let said = place(rest).map(drop).unwrap_err();
+            assert!(said.contains(what), "{rest}: {said}");
+        }
     }
 }

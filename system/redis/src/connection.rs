@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManagerConfig, MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind};
+use redis::{AsyncConnectionConfig, ConnectionAddr, ErrorKind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::address::{self, AddressError, RedisTls, RedisUrl};
+use crate::address::{AddressError, Place, RedisTls, RedisUrl};
 use crate::shared_connection::SharedConnection;
 
 /// Timeout of a reply: a server that hangs, or a connection that fell silent, must cause an error, not a hang.
@@ -22,14 +22,14 @@ pub const PIPELINE_SLOTS: usize = 10_000;
 /// The address of a Redis server; opens connections to it. Cheap to clone: clones share what they know of shared connections.
 #[derive(Clone)]
 pub struct RedisLink {
-    client: Client,
+    place: Place,
     url: RedisUrl,
     shared: Arc<Mutex<Vec<SharedConnection>>>,
 }
 
 impl fmt::Debug for RedisLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The client's own text would hold what the address hides.
+        // The place's own text would hold what the address hides.
         f.debug_tuple("RedisLink").field(&self.url).finish()
     }
 }
@@ -49,7 +49,7 @@ impl RedisLink {
     /// The address or a certificate can't be used.
     pub fn open(url: &RedisUrl, tls: &RedisTls) -> Result<Self, AddressError> {
         Ok(Self {
-            client: address::client(url, tls)?,
+            place: Place::of(url, tls)?,
             url: url.clone(),
             shared: Arc::default(),
         })
@@ -63,19 +63,18 @@ impl RedisLink {
 
     /// The number of the server's database.
     pub(crate) fn database(&self) -> i64 {
-        self.client.get_connection_info().redis_settings().db()
+        self.place.settings().redis_settings().db()
     }
 
     /// The user as whom connections are opened.
     pub(crate) fn user(&self) -> &str {
-        let settings = self.client.get_connection_info().redis_settings();
+        let settings = self.place.settings().redis_settings();
         settings.username().unwrap_or("default")
     }
 
     /// Whether the address is one with TLS, and the server there answers without.
     pub(crate) async fn is_tls_to_plain(&self) -> bool {
-        let ConnectionAddr::TcpTls { host, port, .. } = self.client.get_connection_info().addr()
-        else {
+        let ConnectionAddr::TcpTls { host, port, .. } = self.place.settings().addr() else {
             return false;
         };
         let asking = async {
@@ -99,7 +98,8 @@ impl RedisLink {
             .set_connection_timeout(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
             .set_response_timeout(Some(Duration::from_millis(RESPONSE_TIMEOUT_MS)))
             .set_pipeline_buffer_size(PIPELINE_SLOTS);
-        self.client
+        let client = self.place.client().await?;
+        client
             .get_multiplexed_async_connection_with_config(&config)
             .await
     }
@@ -110,7 +110,8 @@ impl RedisLink {
     /// The server can't be reached within [`CONNECT_TIMEOUT_MS`].
     pub(crate) async fn subscriber(&self) -> redis::RedisResult<PubSub> {
         let limit = Duration::from_millis(CONNECT_TIMEOUT_MS);
-        match tokio::time::timeout(limit, self.client.get_async_pubsub()).await {
+        let connecting = async { self.place.client().await?.get_async_pubsub().await };
+        match tokio::time::timeout(limit, connecting).await {
             Ok(result) => result,
             Err(_) => Err((ErrorKind::Io, "no connection in time").into()),
         }
@@ -128,7 +129,7 @@ impl RedisLink {
             .set_min_delay(Duration::from_millis(20))
             .set_max_delay(Duration::from_millis(500))
             .set_number_of_retries(3);
-        let connection = SharedConnection::new(self.client.clone(), config)?;
+        let connection = SharedConnection::new(self.place.clone(), config)?;
         self.all_shared().push(connection.clone());
         Ok(connection)
     }

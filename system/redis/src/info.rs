@@ -13,7 +13,7 @@ use crate::connection::RedisLink;
 use crate::durability::Durability;
 use crate::refusal;
 use crate::requirements::{
-    CHANNELS, COMMANDS, Fault, KEYS, NeededCommand, POLICY, TRANSACTION, Unfit,
+    Asked, CHANNELS, COMMANDS, Fault, KEYS, NeededCommand, POLICY, TRANSACTION, Unfit, WAIT,
 };
 
 /// Interval between reads: the server may be replaced, or its durability changed, while the system runs.
@@ -49,20 +49,11 @@ pub async fn loaded_percent(
     Ok(percent.map(|percent| percent.clamp(0.0, 100.0) as u8))
 }
 
-/// Checks a server against the list of what is needed, and against the durability that was asked for. Writes nothing.
+/// Checks a server against the list of what is needed, and against what was asked for besides. Writes nothing.
 ///
 /// # Errors
 /// The server is away, or can't carry the shop.
-pub async fn check(
-    link: &RedisLink,
-    durability_asked: Option<Durability>,
-) -> Result<ServerInfo, CheckError> {
-    let unfit = |faults| {
-        CheckError::Unfit(Unfit {
-            url: link.url().clone(),
-            faults,
-        })
-    };
+pub async fn check(link: &RedisLink, asked: Asked) -> Result<ServerInfo, CheckError> {
     let checking = async {
         let looked = async {
             let mut connection = link.dedicated().await?;
@@ -74,22 +65,23 @@ pub async fn check(
             Err(error) => return Err(refused(link, &error).await),
         };
         if seen.cluster {
-            return Err(unfit(vec![Fault::Cluster]));
+            return Err(unfit(link, vec![Fault::Cluster]));
         }
         if let Some(reason) = seen.not_ready {
             return Err(CheckError::Away(reason.to_owned()));
         }
-        let mut faults = missing(&mut connection, link.user())
+        let mut faults = missing(&mut connection, link.user(), asked)
             .await
             .map_err(|error| CheckError::Away(refusal::words(&error)))?;
-        faults.extend(seen.less_than(durability_asked, link.user()));
+        faults.extend(seen.less_than(asked.durability, link.user()));
+        faults.extend(seen.too_few_replicas(asked));
         if let Some(policy) = seen.policy.filter(|policy| policy != POLICY) {
             faults.push(Fault::Evicts(policy));
         }
         if faults.is_empty() {
             Ok(seen.info)
         } else {
-            Err(unfit(faults))
+            Err(unfit(link, faults))
         }
     };
     match tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), checking).await {
@@ -98,6 +90,13 @@ pub async fn check(
             "no answer within {ANSWER_MS_MAX} ms"
         ))),
     }
+}
+
+fn unfit(link: &RedisLink, faults: Vec<Fault>) -> CheckError {
+    CheckError::Unfit(Unfit {
+        url: link.url().clone(),
+        faults,
+    })
 }
 
 /// What an error before the first answer means.
@@ -109,10 +108,7 @@ async fn refused(link: &RedisLink, error: &RedisError) -> CheckError {
         fault => fault,
     };
     match fault {
-        Some(fault) => CheckError::Unfit(Unfit {
-            url: link.url().clone(),
-            faults: vec![fault],
-        }),
+        Some(fault) => unfit(link, vec![fault]),
         None => CheckError::Away(refusal::words(error)),
     }
 }
@@ -131,23 +127,27 @@ pub fn watch(
     stop: &CancellationToken,
     tasks: &TaskTracker,
     link: RedisLink,
-    durability_asked: Option<Durability>,
+    asked: Asked,
     first: Option<ServerInfo>,
 ) -> ServerWatch {
     let mut fit = first.is_some();
     let (sender, info) = watch::channel(first.unwrap_or_default());
-    let (refuse, unfit) = oneshot::channel();
+    let (refuse, refused) = oneshot::channel();
     let (stop, shared) = (stop.clone(), link.clone());
     let watching = async move {
         // A server that was away may be another one: it is checked again.
         let (mut checked, mut told) = (fit, false);
         loop {
-            let asked = if checked {
-                look_once(&link).await
+            let answer = if checked {
+                // Replicas come and go.
+                look_once(&link).await.and_then(|seen| {
+                    let fault = seen.too_few_replicas(asked);
+                    fault.map_or(Ok(seen.info), |fault| Err(unfit(&link, vec![fault])))
+                })
             } else {
-                check(&link, durability_asked).await
+                check(&link, asked).await
             };
-            let pause_ms = match asked {
+            let pause_ms = match answer {
                 Ok(info) => {
                     (fit, checked, told) = (true, true, false);
                     show(&sender, info);
@@ -157,8 +157,8 @@ pub fn watch(
                     if !std::mem::replace(&mut told, true) {
                         tracing::error!("{unfit}");
                     }
-                    if let Ok(info) = look_once(&link).await {
-                        show(&sender, info);
+                    if let Ok(seen) = look_once(&link).await {
+                        show(&sender, seen.info);
                     }
                     ASK_MS
                 }
@@ -193,7 +193,10 @@ pub fn watch(
     };
     let both = async { tokio::join!(watching, replicas) };
     tasks.spawn(stop.run_until_cancelled_owned(both));
-    ServerWatch { info, unfit }
+    ServerWatch {
+        info,
+        unfit: refused,
+    }
 }
 
 fn show(sender: &watch::Sender<ServerInfo>, info: ServerInfo) {
@@ -204,14 +207,14 @@ fn show(sender: &watch::Sender<ServerInfo>, info: ServerInfo) {
     });
 }
 
-async fn look_once(link: &RedisLink) -> Result<ServerInfo, CheckError> {
+async fn look_once(link: &RedisLink) -> Result<Seen, CheckError> {
     let looking = async {
         let mut connection = link.dedicated().await?;
         look(&mut connection).await
     };
     match tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), looking).await {
         Ok(Ok(seen)) => match seen.not_ready {
-            None => Ok(seen.info),
+            None => Ok(seen),
             Some(reason) => Err(CheckError::Away(reason.to_owned())),
         },
         Ok(Err(error)) => Err(CheckError::Away(refusal::words(&error))),
@@ -229,6 +232,8 @@ struct Seen {
     durability: &'static str,
     /// What it does when it is full.
     policy: Option<String>,
+    /// Replicas that are connected and in step.
+    replicas: u32,
     cluster: bool,
     /// Why it can't be used now.
     not_ready: Option<&'static str>,
@@ -249,6 +254,14 @@ impl Seen {
                 user: user.to_owned(),
             }),
         }
+    }
+
+    fn too_few_replicas(&self, asked: Asked) -> Option<Fault> {
+        let too_few = self.replicas < asked.replicas.ack;
+        too_few.then_some(Fault::Replicas {
+            asked: asked.replicas.ack,
+            found: self.replicas,
+        })
     }
 }
 
@@ -286,9 +299,16 @@ async fn look(connection: &mut MultiplexedConnection) -> redis::RedisResult<Seen
         level,
         durability,
         policy: field("maxmemory_policy").map(str::to_owned),
+        replicas: replicas_in_step(&info),
         cluster: field("cluster_enabled") == Some("1"),
         not_ready,
     })
+}
+
+/// The number of replicas that have all data: `slave0:ip=…,port=…,state=online,offset=…,lag=…`.
+fn replicas_in_step(info: &str) -> u32 {
+    let online = info.lines().filter(|line| line.contains(",state=online,"));
+    online.fold(0, |count, _| count + 1)
 }
 
 /// How often the append-only file is synced; `INFO` doesn't say it.
@@ -312,6 +332,7 @@ async fn synced(connection: &mut MultiplexedConnection) -> (Option<Durability>, 
 async fn missing(
     connection: &mut MultiplexedConnection,
     user: &str,
+    asked: Asked,
 ) -> redis::RedisResult<Vec<Fault>> {
     let mut unknown = Vec::new();
     let mut rules = Vec::new();
@@ -334,13 +355,15 @@ async fn missing(
     }
     if in_transaction {
         let mut probes = redis::pipe();
-        for needed in &COMMANDS {
+        let wait = (asked.replicas.ack > 0).then_some(&WAIT);
+        let commands: Vec<&NeededCommand> = COMMANDS.iter().chain(wait).collect();
+        for needed in &commands {
             probes.add_command(command(needed));
         }
         let answers = connection
-            .send_packed_commands(&probes, 0, COMMANDS.len())
+            .send_packed_commands(&probes, 0, commands.len())
             .await?;
-        for (needed, answer) in COMMANDS.iter().zip(&answers) {
+        for (needed, answer) in commands.iter().zip(&answers) {
             sort_out(needed, answer);
         }
         // Of all commands this one needs the most of a key.

@@ -92,6 +92,7 @@ impl RedisMessageQueue {
             reply_key: keys::replies(&instance),
             instance,
             outbox: Outbox::default(),
+            replicated: Outbox::default(),
             overload: Overload::new(&config, metrics.clone()),
             metrics,
             waiters: Waiters::default(),
@@ -102,12 +103,17 @@ impl RedisMessageQueue {
             tracker: TaskTracker::new(),
             config,
         });
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(sender::run(Arc::clone(&shared))),
             tokio::spawn(replies::run(Arc::clone(&shared))),
             tokio::spawn(recovery::run(Arc::clone(&shared), Duty::Heartbeat)),
             tokio::spawn(recovery::run(Arc::clone(&shared), Duty::Recovery)),
         ];
+        if shared.config.replicas.ack > 0 {
+            let connection = shared.link.shared().map_err(unavailable)?;
+            let sending = sender::run_replicated(Arc::clone(&shared), connection);
+            tasks.push(tokio::spawn(sending));
+        }
         Ok(Arc::new(Self {
             shared,
             tasks: Mutex::new(tasks),

@@ -48,6 +48,12 @@ pub(crate) fn fault(error: &RedisError, user: &str) -> Option<Fault> {
     if error.kind() == ErrorKind::AuthenticationFailed {
         return Some(Fault::Password("it refuses the password or the user"));
     }
+    if matches!(
+        error.kind(),
+        ErrorKind::MasterNameNotFoundBySentinel | ErrorKind::InvalidClientConfig
+    ) {
+        return Some(Fault::Refused(error.to_string()));
+    }
     if let Some(reason) = tls(error) {
         return Some(Fault::Tls(reason));
     }

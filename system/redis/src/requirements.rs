@@ -4,6 +4,16 @@ use std::fmt;
 
 use crate::address::RedisUrl;
 use crate::durability::Durability;
+use crate::replicas::ReplicasAsked;
+
+/// What somebody asks of a server beside what is always needed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// How durable it must be at least.
+    pub durability: Option<Durability>,
+    /// The replicas that must have what is written.
+    pub replicas: ReplicasAsked,
+}
 
 /// A command that the shop sends, as an access rule names it (`xadd`, `client|list`), with arguments that are valid for it.
 pub(crate) struct NeededCommand {
@@ -89,6 +99,9 @@ pub(crate) const COMMANDS: [NeededCommand; 57] = [
     needed("zrem", &["ids:{x}", "y"]),
 ];
 
+/// The command that is needed only where replicas must have what is written.
+pub(crate) const WAIT: NeededCommand = needed("wait", &["0", "1"]);
+
 /// The patterns of the keys that the shop reads and writes.
 pub(crate) const KEYS: [&str; 13] = [
     "dead:*",
@@ -165,6 +178,13 @@ pub enum Fault {
     },
     /// It evicts keys when it is full.
     Evicts(String),
+    /// It has fewer replicas than must have each write.
+    Replicas {
+        /// How many were asked for.
+        asked: u32,
+        /// How many are connected and in step.
+        found: u32,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -203,6 +223,10 @@ impl fmt::Display for Fault {
                 "{} was asked for (--durability), and whether it is so can't be read: allow it with ACL SETUSER {user} +{CONFIG_RIGHT}, or leave --durability out. Its configuration needs the lines{}",
                 asked.name(),
                 Lines(*asked)
+            ),
+            Self::Replicas { asked, found } => write!(
+                f,
+                "its replicas that are connected and in step are {found} (INFO replication), and {asked} must have each write (--replicas-ack): start as many, or ask for fewer"
             ),
             Self::Evicts(policy) => write!(
                 f,

@@ -1,26 +1,29 @@
 //! A connection that many share, and that is opened again by itself: when it breaks, and when an answer is overdue. A connection that fell
-//! silent breaks by no error of its own. Must not know what is sent.
+//! silent breaks by no error of its own. One to a server behind sentinels is opened where they say that the master is. Must not know what is
+//! sent.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, Pipeline, RedisFuture, RedisResult, Value};
+use redis::{Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
+
+use crate::address::Place;
 
 /// A shared connection; clones are the same one.
 #[derive(Clone)]
 pub struct SharedConnection(Arc<Shared>);
 
 struct Shared {
-    client: Client,
+    place: Place,
     config: ConnectionManagerConfig,
     current: Mutex<Current>,
 }
 
 impl fmt::Debug for SharedConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The client's own text would hold a password.
+        // The place's own text would hold a password.
         f.write_str("SharedConnection")
     }
 }
@@ -28,16 +31,18 @@ impl fmt::Debug for SharedConnection {
 /// The connection in use, and how many there were before it.
 #[derive(Clone)]
 struct Current {
-    connection: ConnectionManager,
+    /// `None`: the sentinels are asked at the next use.
+    connection: Option<ConnectionManager>,
     number: u64,
 }
 
 impl SharedConnection {
     /// A connection that is opened at its first use.
-    pub(crate) fn new(client: Client, config: ConnectionManagerConfig) -> RedisResult<Self> {
-        let connection = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())?;
+    pub(crate) fn new(place: Place, config: ConnectionManagerConfig) -> RedisResult<Self> {
+        let open = |client| ConnectionManager::new_lazy_with_config(client, config.clone());
+        let connection = place.fixed().map(open).transpose()?;
         Ok(Self(Arc::new(Shared {
-            client,
+            place,
             config,
             current: Mutex::new(Current {
                 connection,
@@ -61,11 +66,10 @@ impl SharedConnection {
     }
 
     fn replace(&self, number: u64) {
-        let (client, config) = (self.0.client.clone(), self.0.config.clone());
         let mut current = self.current();
         // Of many who wait in vain, the first replaces it.
         if current.number == number
-            && let Ok(connection) = ConnectionManager::new_lazy_with_config(client, config)
+            && let Ok(connection) = self.0.place.fixed().map(|c| self.open(c)).transpose()
         {
             *current = Current {
                 connection,
@@ -74,16 +78,34 @@ impl SharedConnection {
         }
     }
 
+    fn open(&self, client: Client) -> RedisResult<ConnectionManager> {
+        ConnectionManager::new_lazy_with_config(client, self.0.config.clone())
+    }
+
+    /// The connection in use, and its number. If there is none, the sentinels are asked where the master is.
+    async fn connected(&self) -> RedisResult<(ConnectionManager, u64)> {
+        let Current { connection, number } = self.current().clone();
+        if let Some(connection) = connection {
+            return Ok((connection, number));
+        }
+        let opened = self.open(self.0.place.client().await?)?;
+        let mut current = self.current();
+        // Another one may have been quicker.
+        let connection = current.connection.get_or_insert(opened).clone();
+        Ok((connection, current.number))
+    }
+
     async fn with<T>(
         &self,
         send: impl AsyncFnOnce(&mut ConnectionManager) -> RedisResult<T>,
     ) -> RedisResult<T> {
-        let Current {
-            mut connection,
-            number,
-        } = self.current().clone();
+        let (mut connection, number) = self.connected().await?;
         let answer = send(&mut connection).await;
-        if answer.as_ref().is_err_and(redis::RedisError::is_timeout) {
+        // What is broken opens itself again, but at the same place.
+        let is_lost = |error: &RedisError| {
+            error.is_timeout() || (error.is_io_error() && self.0.place.fixed().is_none())
+        };
+        if answer.as_ref().is_err_and(is_lost) {
             self.replace(number);
         }
         answer
@@ -126,6 +148,6 @@ impl ConnectionLike for SharedConnection {
     }
 
     fn get_db(&self) -> i64 {
-        self.current().connection.get_db()
+        self.0.place.settings().redis_settings().db()
     }
 }

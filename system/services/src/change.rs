@@ -5,7 +5,7 @@ use std::time::Duration;
 use ordershop_domain::{Aggregate as _, Command, Event, Rejection, decide};
 use serde::Deserialize;
 
-use super::command::{ATTEMPTS_MAX, append, new_event, payload};
+use super::command::{ATTEMPTS_MAX, append, confirm, new_event, payload};
 use super::command_error::CommandError;
 use super::entity::{Before, EntityService};
 use super::facts::Facts;
@@ -184,6 +184,7 @@ impl<'a, S: EntityService> Change<'a, S> {
         let entity = state.as_ref().map(|state| &state.entity);
         let changes = decide(self.id, entity, self.command.clone(), &known)?;
         let [change] = changes.as_slice() else {
+            confirm(self.context, self.delivery, topic).await?;
             return Ok(Attempt::Done(done(Positions::NONE, None)));
         };
         if if_match.is_none() && !self.may_decide_again() && self.is_overtaken().await? {
@@ -294,6 +295,7 @@ impl<'a, S: EntityService> Change<'a, S> {
         event: &RecordedEvent,
         mut positions: Positions,
     ) -> Result<Reply<bool>, CommandError> {
+        confirm(self.context, self.delivery, event.topic).await?;
         positions.raise(event.topic, event.position);
         if matches!(self.command, Command::Delete)
             && let Ok(gone) = parse_entity::<S::Entity>(event.data.get())

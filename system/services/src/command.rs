@@ -9,16 +9,24 @@ use serde_json::value::RawValue;
 use ordershop_contract::clock::now_us;
 use ordershop_contract::correlation::AppendTimes;
 use ordershop_contract::event_store::{
-    Appended, EventStoreError, ExpectedVersion, NewEvent, Transaction,
+    Appended, Claim, EventStoreError, ExpectedVersion, NewEvent, Transaction,
 };
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::Delivery;
 use ordershop_contract::position::Positions;
-use ordershop_contract::wire::{WireEntity, event_json};
+use ordershop_contract::topic::Topic;
+use ordershop_contract::wire::{WireEntity, event_json, json};
 use ordershop_contract::worker::ServiceContext;
 
 /// How often a command is decided before it fails because of conflicts.
 pub(super) const ATTEMPTS_MAX: usize = 10;
+
+/// A claim that is taken twice in one transaction, so that the transaction is checked and never written.
+pub(super) const UNWRITABLE: &str = "unwritable";
+
+pub(super) fn unwritable() -> [Claim; 2] {
+    [UNWRITABLE, UNWRITABLE].map(|claim| Claim::Take(claim.to_owned()))
+}
 
 /// What a command carries.
 #[derive(Deserialize)]
@@ -76,4 +84,26 @@ pub(super) async fn append(
         committed_at_us: now_us(),
     });
     Ok((appended, times))
+}
+
+/// Waits until what was found in a topic is as safe as what the store answers an append of. What was only read need not be: it may be written
+/// by an append that could not be answered.
+pub(super) async fn confirm(
+    context: &ServiceContext,
+    delivery: &Delivery,
+    topic: Topic,
+) -> Result<(), EventStoreError> {
+    let nothing = NewEvent {
+        event_id: delivery.message_id.as_str().into(),
+        action: UNWRITABLE.into(),
+        entity_id: delivery.message_id.as_str().into(),
+        expected: ExpectedVersion::Any,
+        data: json(&()),
+        correlation: delivery.correlation.clone(),
+    };
+    let transaction = Transaction {
+        claims: unwritable().into(),
+        ..Transaction::of(topic, vec![nothing])
+    };
+    context.events.append(vec![transaction]).await.map(drop)
 }

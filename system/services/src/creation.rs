@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use ordershop_domain::{Aggregate as _, Command, Event, Rejection, decide};
 
-use super::command::{ATTEMPTS_MAX, append, new_event, payload};
+use super::command::{ATTEMPTS_MAX, UNWRITABLE, append, new_event, payload, unwritable};
 use super::command_error::CommandError;
 use super::entity::{Before, EntityService};
 use super::facts::Facts;
@@ -20,9 +20,6 @@ use ordershop_contract::reply::Reply;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::{WireEntity, parse_new_entities};
 use ordershop_contract::worker::ServiceContext;
-
-/// A claim that is taken twice in one transaction, so that the transaction is checked and never written.
-const UNWRITABLE: &str = "unwritable";
 
 /// How the names begin of the claims that Idempotency-Keys take.
 pub const KEY_CLAIM: &str = "key:";
@@ -217,12 +214,11 @@ impl<S: EntityService> Creation<'_, S> {
     async fn obstacle(&self) -> Result<(String, Position), CommandError> {
         let (id, entity) = (&self.ids[0], &self.entities[0]);
         let event = Event::Created(entity.clone());
-        let unwritable = [UNWRITABLE, UNWRITABLE].map(str::to_owned);
         let expected = ExpectedVersion::NoStream;
         let event = new_event(self.delivery, id.clone(), id, expected, &event);
-        let claims = self.claim.clone().into_iter().chain(unwritable);
+        let claims = self.claim.clone().map(Claim::Take);
         let transaction = Transaction {
-            claims: claims.map(Claim::Take).collect(),
+            claims: claims.into_iter().chain(unwritable()).collect(),
             ..Transaction::of(S::Entity::TOPIC, vec![event])
         };
         match append(self.context, transaction).await?.0 {

@@ -34,6 +34,11 @@ pub enum AppError {
     /// Our own Redis didn't start.
     #[error(transparent)]
     RedisServer(#[from] RedisServerError),
+    /// Replicas are asked for, and no Redis that may have some is named.
+    #[error(
+        "a private Redis has no replicas, and --replicas-ack asks for some: name a Redis that has them with --redis-url"
+    )]
+    NoReplicas,
     /// A server's address, certificate or token can't be used.
     #[error(transparent)]
     Server(#[from] ServerError),

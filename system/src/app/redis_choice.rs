@@ -10,31 +10,31 @@ use crate::config::{DATA_DIR_DEFAULT, UpConfig};
 use ordershop_contract::event_store::ServerInfo;
 use ordershop_redis::address::{RedisTls, RedisUrl};
 use ordershop_redis::connection::RedisLink;
-use ordershop_redis::durability::Durability;
 use ordershop_redis::info::{self, CheckError};
-use ordershop_redis::server::RedisServerError;
+use ordershop_redis::requirements::Asked;
 use ordershop_redis::supervision::SupervisedRedis;
 
-/// Where a process finds its Redis, and how durable it must be at least.
+/// Where a process finds its Redis, and what is asked of it.
 #[derive(Clone, Debug)]
 pub(super) struct RedisChoice {
     pub(super) url: RedisUrl,
     pub(super) tls: RedisTls,
-    pub(super) durability_asked: Option<Durability>,
+    pub(super) asked: Asked,
 }
 
 impl RedisChoice {
     /// Starts our own Redis unless one is named, which is taken as it is.
-    pub(super) async fn of(
-        config: &UpConfig,
-    ) -> Result<(Option<SupervisedRedis>, Self), RedisServerError> {
+    pub(super) async fn of(config: &UpConfig) -> Result<(Option<SupervisedRedis>, Self), AppError> {
         if let Some(url) = &config.redis_url {
             let named = Self {
                 url: url.clone(),
                 tls: config.redis_tls.files(),
-                durability_asked: config.durability,
+                asked: config.replicas.asked(config.durability),
             };
             return Ok((None, named));
+        }
+        if config.replicas.replicas_ack > 0 {
+            return Err(AppError::NoReplicas);
         }
         let dir = config.data_dir.as_deref();
         let dir = dir.unwrap_or(Path::new(DATA_DIR_DEFAULT));
@@ -42,7 +42,7 @@ impl RedisChoice {
         let own = Self {
             url: server.url().into(),
             tls: RedisTls::default(),
-            durability_asked: None,
+            asked: Asked::default(),
         };
         Ok((Some(server), own))
     }
@@ -55,19 +55,13 @@ impl Process {
         at: &RedisChoice,
     ) -> Result<(RedisLink, watch::Receiver<ServerInfo>), AppError> {
         let link = RedisLink::open(&at.url, &at.tls)?;
-        let first = match info::check(&link, at.durability_asked).await {
+        let first = match info::check(&link, at.asked).await {
             Ok(info) => Some(info),
             Err(CheckError::Unfit(unfit)) => return Err(unfit.into()),
             // It is checked as soon as it answers.
             Err(CheckError::Away(_)) => None,
         };
-        let watched = info::watch(
-            &self.stop,
-            &self.tasks,
-            link.clone(),
-            at.durability_asked,
-            first,
-        );
+        let watched = info::watch(&self.stop, &self.tasks, link.clone(), at.asked, first);
         self.unfit = Some(watched.unfit);
         Ok((link, watched.info))
     }

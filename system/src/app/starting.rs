@@ -26,8 +26,8 @@ impl App {
         let (redis, choice) = RedisChoice::of(config).await?;
         let mut process = Process::default();
         let (link, runs_on) = process.redis(&choice).await?;
-        let events = process.event_store(&link)?;
-        let queue = process.message_queue(&link)?;
+        let events = process.event_store(&link, choice.asked.replicas)?;
+        let queue = process.message_queue(&link, choice.asked.replicas)?;
         let connections = Connections {
             context: process.context(Arc::clone(&events), queue.clone()),
             redis: Some(link),
@@ -52,21 +52,21 @@ impl App {
         let choice = RedisChoice {
             url: config.redis_url.clone(),
             tls: config.redis_tls.files(),
-            durability_asked: config.durability,
+            asked: config.replicas.asked(config.durability),
         };
         // The address first: if it is taken, nothing else is started.
         match role.part {
             Part::EventStore => {
                 let server = bind(&config.listen_or(EVENT_STORE_PORT), config).await?;
                 let (link, runs_on) = process.redis(&choice).await?;
-                let events = process.event_store(&link)?;
+                let events = process.event_store(&link, choice.asked.replicas)?;
                 let offer = process.offer_event_store(&events, runs_on);
                 Ok(process.with_grpc(Some(server), offer, Some(events), None))
             }
             Part::MessageQueue => {
                 let server = bind(&config.listen_or(MESSAGE_QUEUE_PORT), config).await?;
                 let (link, _) = process.redis(&choice).await?;
-                let queue = process.message_queue(&link)?;
+                let queue = process.message_queue(&link, choice.asked.replicas)?;
                 let offer = process.offer_message_queue(&queue);
                 Ok(process.with_grpc(Some(server), offer, None, Some(queue)))
             }

@@ -113,6 +113,12 @@ impl Supervisor {
             if let Some(durability) = config.durability.filter(|_| redis.is_none()) {
                 flag("--durability", durability.name().to_owned());
             }
+            let replicas = &config.replicas;
+            flag("--replicas-ack", replicas.replicas_ack.to_string());
+            flag(
+                "--replicas-ack-timeout-ms",
+                replicas.replicas_ack_timeout_ms.to_string(),
+            );
             let environment = environment(&choice);
             Watched::start(program.clone(), role.name, instance, arguments, environment)
         };

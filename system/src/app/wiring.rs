@@ -30,6 +30,7 @@ use ordershop_original::{OriginalEventStore, OriginalMessageQueue};
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
+use ordershop_redis::replicas::ReplicasAsked;
 
 /// What a process serves over gRPC.
 #[derive(Default)]
@@ -41,8 +42,15 @@ pub(super) struct Offer {
 
 impl Process {
     /// Opens the event store on Redis.
-    pub(super) fn event_store(&self, link: &RedisLink) -> Result<Arc<dyn EventStore>, AppError> {
-        let config = EventStoreConfig::default();
+    pub(super) fn event_store(
+        &self,
+        link: &RedisLink,
+        replicas: ReplicasAsked,
+    ) -> Result<Arc<dyn EventStore>, AppError> {
+        let config = EventStoreConfig {
+            replicas,
+            ..EventStoreConfig::default()
+        };
         Ok(RedisEventStore::start(
             link.clone(),
             &self.metrics.appends,
@@ -54,13 +62,14 @@ impl Process {
     pub(super) fn message_queue(
         &self,
         link: &RedisLink,
+        replicas: ReplicasAsked,
     ) -> Result<Arc<RedisMessageQueue>, AppError> {
         let metrics = self.metrics.queues.clone();
-        Ok(RedisMessageQueue::start(
-            link.clone(),
-            metrics,
-            QueueConfig::default(),
-        )?)
+        let config = QueueConfig {
+            replicas,
+            ..QueueConfig::default()
+        };
+        Ok(RedisMessageQueue::start(link.clone(), metrics, config)?)
     }
 
     /// What services are connected to.

@@ -6,8 +6,10 @@ mod data_folder;
 mod failover;
 mod full;
 mod refusals;
+mod replicas;
 mod rights;
 mod secrets;
+mod sentinel;
 mod shopping;
 
 #[path = "../grpc_server/authority.rs"]
@@ -22,3 +24,5 @@ mod program;
 #[path = "../../redis/tests/foreign/redis_server.rs"]
 #[allow(dead_code, reason = "other tests need the rest of it")]
 mod redis_server;
+#[path = "../../redis/tests/foreign/sentinel_server.rs"]
+mod sentinel_server;

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use ordershop::app::App;
-use ordershop::config::{CrmOptions, GatewayOptions, ReadModelOptions, RedisTlsConfig, UpConfig};
+use ordershop::config::{
+    CrmOptions, GatewayOptions, ReadModelOptions, RedisTlsConfig, ReplicaOptions, UpConfig,
+};
 use ordershop_read_model::ProjectionConfig;
 use ordershop_redis::durability::Durability;
 use ordershop_services::sagas::CrmSaga;
@@ -27,6 +29,10 @@ pub fn config(dir: &Path) -> UpConfig {
         redis_tls: RedisTlsConfig::default(),
         data_dir: Some(dir.to_owned()),
         durability: Some(Durability::Everysec),
+        replicas: ReplicaOptions {
+            replicas_ack: 0,
+            replicas_ack_timeout_ms: 1_000,
+        },
         threads: 1,
         gateway: GatewayOptions {
             body_bytes_max: 8 * 1024 * 1024,

@@ -40,7 +40,7 @@ async fn its_options_are_told_by_one_process_as_by_many() {
         let said: Value = serde_json::from_str(&said).unwrap();
         let expected = json!({
             "threads": 2, "processes": !more.is_empty(), "scale": scale,
-            "body-bytes-max": 900_000, "projection-linger-ms": 3, "mail-linger-ms": 5,
+            "replicas-ack": 0, "body-bytes-max": 900_000, "projection-linger-ms": 3, "mail-linger-ms": 5,
             "burn-us-per-event": 4,
         });
         assert_eq!(said["options"], expected, "{said}");

@@ -10,7 +10,8 @@ use super::inbox::{AppendAnswer, Job};
 use super::keys::Keys;
 use super::ledger::{Ledger, Obstacle};
 use crate::refusal;
-use ordershop_contract::event_store::{Appended, NewEvent};
+use crate::replicas::ReplicasAsked;
+use ordershop_contract::event_store::{Appended, EventStoreError, NewEvent};
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 
@@ -19,10 +20,11 @@ pub(super) type Verdicts = Vec<Result<(), Obstacle>>;
 
 /// The result of a commit whose replies arrived.
 pub(super) enum Committed {
-    /// The events are written. `leads`: the fence is still ours, so the next commit is guarded.
+    /// The events are written. `leads`: the fence is still ours, so the next commit is guarded. `missing`: too few replicas have them.
     Written {
         positions: Vec<Position>,
         leads: bool,
+        missing: Option<String>,
     },
     /// Another writer has taken over; nothing was written.
     Fenced,
@@ -52,9 +54,10 @@ pub(super) async fn commit(
     events: impl Iterator<Item = &NewEvent>,
     ledger: &Ledger,
     published_at_us: u64,
+    replicas: ReplicasAsked,
 ) -> RedisResult<Committed> {
     let count = ledger.versions.len();
-    let mut pipe = Pipeline::with_capacity(count + 6);
+    let mut pipe = Pipeline::with_capacity(count + 7);
     pipe.cmd("MULTI");
     for (event, version) in events.zip(&ledger.versions) {
         pipe.add_command(xadd(&keys.events, event, *version, published_at_us));
@@ -62,12 +65,13 @@ pub(super) async fn commit(
     let queued = add_changes(&mut pipe, keys, ledger);
     pipe.cmd("EXEC");
     fence::watch(&mut pipe, &keys.fence);
+    replicas.add(&mut pipe);
     // MULTI and the XADDs reply QUEUED, or the same error as the commands queued last, whose replies are kept for the reason.
     let replies = connection
-        .send_packed_commands(&pipe, 1 + count, queued + 3)
+        .send_packed_commands(&pipe, 1 + count, queued + 3 + replicas.replies())
         .await?;
     Failpoint::EventsWritten.pass();
-    read_replies(replies, count, fence)
+    read_replies(replies, count, fence, replicas)
 }
 
 /// Adds one `HSET` for new versions and taken claims and one `HDEL` for released claims; returns the number of commands.
@@ -93,7 +97,12 @@ fn add_changes(pipe: &mut Pipeline, keys: &Keys, ledger: &Ledger) -> usize {
     1
 }
 
-fn read_replies(mut replies: Vec<Value>, count: usize, fence: u64) -> RedisResult<Committed> {
+fn read_replies(
+    mut replies: Vec<Value>,
+    count: usize,
+    fence: u64,
+    replicas: ReplicasAsked,
+) -> RedisResult<Committed> {
     let unexpected = || {
         (
             ErrorKind::UnexpectedReturnType,
@@ -101,6 +110,7 @@ fn read_replies(mut replies: Vec<Value>, count: usize, fence: u64) -> RedisResul
         )
             .into()
     };
+    let missing = replicas.missing(&mut replies);
     let (Some(guard), Some(watched), Some(exec)) = (replies.pop(), replies.pop(), replies.pop())
     else {
         return Err(unexpected());
@@ -139,19 +149,28 @@ fn read_replies(mut replies: Vec<Value>, count: usize, fence: u64) -> RedisResul
             let positions = positions
                 .filter(|p| p.len() == count)
                 .ok_or_else(unexpected)?;
-            Ok(Committed::Written { positions, leads })
+            Ok(Committed::Written {
+                positions,
+                leads,
+                missing: missing?,
+            })
         }
         _ => Err(unexpected()),
     }
 }
 
-/// Sends every caller its result. `positions` are those of the admitted events, `last` is the topic's last position.
+/// Sends every caller its result. `positions` are those of the admitted events, `last` is the topic's last position. `missing`: too few
+/// replicas have what the results tell of.
 pub(super) fn answer_written(
     jobs: Vec<Job>,
     verdicts: Verdicts,
     positions: &[Position],
     last: Position,
+    missing: Option<String>,
 ) {
+    if let Some(why) = missing {
+        return leave_open(jobs, &why);
+    }
     let mut verdicts = verdicts.into_iter();
     let mut written = 0;
     for job in jobs {
@@ -172,5 +191,12 @@ pub(super) fn answer_written(
             })
             .collect());
         job.answer(answer);
+    }
+}
+
+/// Tells every caller that it is open what became of its transactions.
+pub(super) fn leave_open(jobs: Vec<Job>, why: &str) {
+    for job in jobs {
+        job.answer(Err(EventStoreError::Indeterminate(why.to_owned())));
     }
 }

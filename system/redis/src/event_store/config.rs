@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::replicas::ReplicasAsked;
+
 /// Every limit of a [`super::RedisEventStore`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventStoreConfig {
@@ -32,6 +34,8 @@ pub struct EventStoreConfig {
     pub read_retry_max_ms: u64,
     /// Maximum idle connections kept for followers.
     pub follow_connections_max: usize,
+    /// The replicas that must have an event before its append is answered.
+    pub replicas: ReplicasAsked,
 }
 
 impl Default for EventStoreConfig {
@@ -50,6 +54,7 @@ impl Default for EventStoreConfig {
             ack_retry_max_ms: 3_000,
             read_retry_max_ms: 1_000,
             follow_connections_max: 16,
+            replicas: ReplicasAsked::default(),
         }
     }
 }

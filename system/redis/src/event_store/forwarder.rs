@@ -170,7 +170,7 @@ impl Forwarder {
             find(connection, topic, &keys, &sent).await.map(Some)
         };
         match bounded(limit, looking).await {
-            Ok(Some(written)) => Ok(found(sent.jobs, &written)),
+            Ok(Some(written)) => Ok(found(sent.jobs, &written, self.config.replicas.unknown())),
             Ok(None) => {
                 self.sent = Some(sent);
                 Ok(Settled::default())
@@ -263,8 +263,13 @@ fn settled(jobs: Vec<Job>, result: AppendAnswer) -> Settled {
     settled
 }
 
-/// What the stream says about each job whose leader is gone. A transaction that isn't there was refused or never looked at.
-fn found(jobs: Vec<Job>, written: &FxHashMap<String, Position>) -> Settled {
+/// What the stream says about each job whose leader is gone. A transaction that isn't there was refused or never looked at. `missing`: why
+/// what is there can't be answered.
+fn found(
+    jobs: Vec<Job>,
+    written: &FxHashMap<String, Position>,
+    missing: Option<String>,
+) -> Settled {
     let mut settled = Settled::default();
     for job in jobs {
         let positions = job.transactions.iter().map(|transaction| {
@@ -283,7 +288,10 @@ fn found(jobs: Vec<Job>, written: &FxHashMap<String, Position>) -> Settled {
             })?;
             Ok(Appended::Committed { position })
         });
-        let answer: AppendAnswer = appended.collect();
+        let answer: AppendAnswer = match &missing {
+            None => appended.collect(),
+            Some(why) => Err(EventStoreError::Indeterminate(why.clone())),
+        };
         settled.answered.push((job, answer));
     }
     settled
@@ -373,11 +381,20 @@ mod tests {
         let jobs = vec![job(&["e1", "e2"]), job(&["e3"]), job(&["e4", "e5"])];
         let written = [("e1", at(1)), ("e2", at(2)), ("e4", at(3))];
         let written = written.map(|(id, position)| (id.to_owned(), position));
-        let settled = found(jobs, &written.into_iter().collect());
+        let settled = found(jobs, &written.into_iter().collect(), None);
         let told = answers(&settled);
         assert_eq!(told[0], Ok(vec![committed(1), committed(2)]));
         assert!(told[1].as_ref().is_err_and(|why| why.contains("not known")));
         let unwritten = &settled.unwritten[0].transactions[0].events[0];
         assert_eq!(unwritten.event_id, "e3");
+
+        let written = [("e1".to_owned(), at(1))];
+        let missing = Some("replicas".to_owned());
+        let settled = found(vec![job(&["e1"])], &written.into_iter().collect(), missing);
+        assert!(
+            answers(&settled)[0]
+                .as_ref()
+                .is_err_and(|why| why.contains("replicas"))
+        );
     }
 }

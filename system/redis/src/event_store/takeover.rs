@@ -50,6 +50,8 @@ pub(super) struct Takeover {
     pub term: Option<Term>,
     /// The positions of the batch in flight; `None` if it was not written and never will be.
     pub found: Option<Vec<Position>>,
+    /// Why the batch that was found can't be answered: too few replicas have it.
+    pub missing: Option<String>,
 }
 
 /// Takes over and finds out about the batch in flight. `previous` is our last fence, if this writer leads across a broken connection; `known`
@@ -72,11 +74,22 @@ pub(super) async fn take_over(
             Some(batch) => find(&mut connection, topic, keys, batch).await?,
             None => None,
         };
+        let missing = match (&found, fence) {
+            // It was written before the fence was raised on this connection.
+            (Some(_), Some(_)) => config.replicas.wait(&mut connection).await?,
+            // On this connection nothing was written, so nothing can be waited for.
+            (Some(_), None) => config.replicas.unknown(),
+            (None, _) => None,
+        };
         let term = match fence {
             Some(fence) => Some(begin(connection, config, topic, keys, fence, known).await?),
             None => None,
         };
-        Ok(Takeover { term, found })
+        Ok(Takeover {
+            term,
+            found,
+            missing,
+        })
     };
     bounded(config.call_timeout(), work).await
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::causes;
-use super::commit::{Committed, Verdicts, admitted, answer_written, commit};
+use super::commit::{Committed, Verdicts, admitted, answer_written, commit, leave_open};
 use super::config::EventStoreConfig;
 use super::fence;
 use super::forwarder::Forwarder;
@@ -152,7 +152,7 @@ impl Writer {
                 Ok(takeover) => {
                     let leads = takeover.term.is_some();
                     if let Some(batch) = in_flight.take() {
-                        self.settle(batch, takeover.found, leads);
+                        self.settle(batch, takeover.found, takeover.missing, leads);
                     }
                     let Some(mut term) = takeover.term else {
                         tracing::warn!(topic = %self.topic, "another event store has taken over");
@@ -202,12 +202,18 @@ impl Writer {
     }
 
     /// Answers a batch in flight, once the stream has shown whether it was written.
-    fn settle(&mut self, batch: InFlight, found: Option<Vec<Position>>, leads: bool) {
+    fn settle(
+        &mut self,
+        batch: InFlight,
+        found: Option<Vec<Position>>,
+        missing: Option<String>,
+        leads: bool,
+    ) {
         match found {
             Some(positions) => {
                 self.count(&batch.verdicts, positions.len());
                 let last = positions.last().copied().unwrap_or(batch.after);
-                answer_written(batch.jobs, batch.verdicts, &positions, last);
+                answer_written(batch.jobs, batch.verdicts, &positions, last, missing);
             }
             // The batch was not written and never will be; if this writer still leads, it writes the batch now.
             None if leads => self.inbox.put_back(batch.jobs),
@@ -218,9 +224,7 @@ impl Writer {
     fn give_up_late(&self, in_flight: &mut Option<InFlight>, why: &str) {
         let limit = Duration::from_millis(self.config.indeterminate_after_ms);
         if let Some(batch) = in_flight.take_if(|batch| batch.since.elapsed() >= limit) {
-            for job in batch.jobs {
-                job.answer(Err(EventStoreError::Indeterminate(why.to_owned())));
-            }
+            leave_open(batch.jobs, why);
         }
     }
 
@@ -304,11 +308,16 @@ impl Writer {
         let events = ledger.versions.len();
         if events == 0 {
             // Nothing is written, so nothing would show that what is remembered no longer holds.
-            let confirmed = fence::confirm(&mut term.connection, &self.keys.fence, term.fence);
-            let end = match bounded(limit, confirmed).await {
-                Ok(true) => None,
-                Ok(false) => Some(End::Deposed),
-                Err(why) => Some(End::broken(why)),
+            let confirmed = async {
+                let connection = &mut term.connection;
+                let leads = fence::confirm(connection, &self.keys.fence, term.fence).await?;
+                // A conflict tells of what is there: of one's own effect too, which a repeat looks for.
+                Ok((leads, self.config.replicas.wait(connection).await?))
+            };
+            let (missing, end) = match bounded(limit, confirmed).await {
+                Ok((true, missing)) => (missing, None),
+                Ok((false, _)) => (None, Some(End::Deposed)),
+                Err(why) => (None, Some(End::broken(why))),
             };
             if end.is_some() {
                 self.inbox.put_back(jobs);
@@ -316,7 +325,7 @@ impl Writer {
             }
             self.count(&verdicts, 0);
             ledger.close(&mut term.cache);
-            answer_written(jobs, verdicts, &[], term.last);
+            answer_written(jobs, verdicts, &[], term.last, missing);
             return None;
         }
         let published_at_us = self.next_publication_us();
@@ -327,13 +336,18 @@ impl Writer {
             admitted(&jobs, &verdicts),
             &ledger,
             published_at_us,
+            self.config.replicas,
         );
         match bounded(limit, sent).await {
-            Ok(Committed::Written { positions, leads }) => {
+            Ok(Committed::Written {
+                positions,
+                leads,
+                missing,
+            }) => {
                 self.count(&verdicts, events);
                 ledger.close(&mut term.cache);
                 term.last = positions.last().copied().unwrap_or(term.last);
-                answer_written(jobs, verdicts, &positions, term.last);
+                answer_written(jobs, verdicts, &positions, term.last, missing);
                 (!leads).then_some(End::Deposed)
             }
             Ok(Committed::Fenced) => {
@@ -347,9 +361,7 @@ impl Writer {
             }
             Ok(Committed::Partial(reason)) => {
                 tracing::error!(topic = %self.topic, reason, "a commit was written only in part");
-                for job in jobs {
-                    job.answer(Err(EventStoreError::Indeterminate(reason.clone())));
-                }
+                leave_open(jobs, &reason);
                 let why = "a commit was written only in part";
                 Some(End::broken((ErrorKind::UnexpectedReturnType, why).into()))
             }

@@ -1,5 +1,7 @@
 //! The limits and intervals of the Redis message queue. Knows numbers, not their use.
 
+use crate::replicas::ReplicasAsked;
+
 /// All limits of the queue. The defaults fit a machine of a few cores; tests shorten the times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueConfig {
@@ -43,6 +45,8 @@ pub struct QueueConfig {
     pub outcome_ttl_s: u64,
     /// How long the withdrawal of a message whose caller gives up may take, ms.
     pub withdraw_ms_max: u64,
+    /// The replicas that must have a message before its sender is told that the queue has it.
+    pub replicas: ReplicasAsked,
 }
 
 impl Default for QueueConfig {
@@ -68,6 +72,7 @@ impl Default for QueueConfig {
             reconnect_ms_max: 1_000,
             outcome_ttl_s: 24 * 3_600,
             withdraw_ms_max: 500,
+            replicas: ReplicasAsked::default(),
         }
     }
 }

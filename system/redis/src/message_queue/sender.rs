@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::replicas::ReplicasAsked;
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{QueueError, QueueName};
@@ -10,35 +11,53 @@ use redis::{Cmd, Pipeline, Value};
 use rustc_hash::FxHashMap;
 
 use super::keys;
-use super::outbox::{Messages, Owner, Parcel, unsent};
+use super::outbox::{Messages, Outbox, Owner, Parcel, unsent};
 use super::scripts;
 use super::shared::QueueShared;
 use crate::refusal;
 
-/// Sends until the queue is closed.
+/// Sends what nobody waits for replicas of, until the queue is closed.
 pub(super) async fn run(shared: Arc<QueueShared>) {
+    let (outbox, connection) = (&shared.outbox, shared.connection.clone());
+    send_all(&shared, outbox, connection, ReplicasAsked::default()).await;
+}
+
+/// Sends what replicas must have, until the queue is closed.
+pub(super) async fn run_replicated(shared: Arc<QueueShared>, connection: SharedConnection) {
+    let outbox = &shared.replicated;
+    send_all(&shared, outbox, connection, shared.config.replicas).await;
+}
+
+async fn send_all(
+    shared: &QueueShared,
+    outbox: &Outbox,
+    connection: SharedConnection,
+    replicas: ReplicasAsked,
+) {
     let mut sender = Sender {
-        connection: shared.connection.clone(),
+        connection,
+        replicas,
         keys: FxHashMap::default(),
         was_broken: false,
     };
-    let send_all = async {
+    let sending = async {
         loop {
-            let parcels = shared.outbox.next(shared.config.flush_messages_max).await;
-            sender.send(&shared, parcels).await;
+            let parcels = outbox.next(shared.config.flush_messages_max).await;
+            sender.send(shared, parcels).await;
         }
     };
     tokio::select! {
-        () = send_all => {}
+        () = sending => {}
         () = shared.closed.cancelled() => {}
     }
-    for parcel in shared.outbox.close() {
-        tell(parcel.owner, &shared, Err(QueueError::Closed));
+    for parcel in outbox.close() {
+        tell(parcel.owner, shared, Err(QueueError::Closed));
     }
 }
 
 struct Sender {
     connection: SharedConnection,
+    replicas: ReplicasAsked,
     keys: FxHashMap<QueueName, String>,
     was_broken: bool,
 }
@@ -80,7 +99,7 @@ impl Sender {
             }
             owners.push((at, parcel.owner));
         }
-        let mut pipeline = Pipeline::with_capacity(records.len() + pushes.len());
+        let mut pipeline = Pipeline::with_capacity(records.len() + pushes.len() + 1);
         // Before the messages: a worker may be quick.
         let recorded = records.len();
         for record in records {
@@ -91,21 +110,31 @@ impl Sender {
             queues.push(queue);
             pipeline.add_command(push);
         }
+        self.replicas.add(&mut pipeline);
+        let replies = recorded + queues.len() + self.replicas.replies();
         match self
             .connection
-            .send_packed_commands(&pipeline, 0, recorded + queues.len())
+            .send_packed_commands(&pipeline, 0, replies)
             .await
         {
             Ok(mut answers) => {
+                let missing = self.replicas.missing(&mut answers);
+                let missing = missing.unwrap_or_else(|error| Some(refusal::words(&error)));
                 Failpoint::MessagesSent.pass();
                 self.was_broken = false;
-                let pushes = pipeline.cmd_iter().skip(recorded);
+                let pushes = pipeline.cmd_iter().skip(recorded).take(queues.len());
                 self.push_calls_when_full(pushes, &owners, &mut answers[recorded..])
                     .await;
                 let results: Vec<Result<(), QueueError>> = queues
                     .iter()
                     .zip(answers.into_iter().skip(recorded))
-                    .map(|(queue, answer)| pushed(shared, *queue, &answer))
+                    .map(|(queue, answer)| {
+                        pushed(shared, *queue, &answer)?;
+                        missing
+                            .clone()
+                            .map(QueueError::Indeterminate)
+                            .map_or(Ok(()), Err)
+                    })
                     .collect();
                 for (at, owner) in owners {
                     let result = results.get(at).cloned();

@@ -29,6 +29,8 @@ pub(super) struct QueueShared {
     pub(super) reply_key: String,
     pub(super) clock: RedisClock,
     pub(super) outbox: Outbox,
+    /// What replicas must have before its sender is told, if they are asked for. Waiting for them blocks a connection, so it has its own.
+    pub(super) replicated: Outbox,
     pub(super) overload: Overload,
     pub(super) waiters: Waiters,
     pub(super) roster: Roster,
@@ -65,6 +67,10 @@ impl QueueShared {
             messages,
             owner,
         };
-        self.outbox.put(parcel, self.config.outbox_messages_max)
+        let outbox = match parcel.owner {
+            Owner::Send(_) if self.config.replicas.ack > 0 => &self.replicated,
+            _ => &self.outbox,
+        };
+        outbox.put(parcel, self.config.outbox_messages_max)
     }
 }

@@ -61,6 +61,13 @@ impl ForeignRedis {
         self.answers().await;
     }
 
+    /// Sends its process a signal.
+    pub fn signal(&self, name: &str) {
+        let (name, pid) = (format!("-{name}"), self.child.id().to_string());
+        let sent = Command::new("kill").args([name, pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
     async fn answers(&self) {
         let deadline = Instant::now() + PATIENCE;
         while let Err(error) = self.ask(&["PING"]).await {

@@ -3,12 +3,17 @@
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::durability::Durability;
 use ordershop_redis::info::{self, CheckError};
+use ordershop_redis::requirements::Asked;
 
 use crate::redis_server::ForeignRedis;
 
 /// What is said of a server: its durability, or why it is refused.
-async fn said_of(url: &str, asked: Option<Durability>) -> Result<String, String> {
+async fn said_of(url: &str, durability: Option<Durability>) -> Result<String, String> {
     let link = RedisLink::new(url).unwrap();
+    let asked = Asked {
+        durability,
+        ..Asked::default()
+    };
     match info::check(&link, asked).await {
         Ok(info) => Ok(info.durability),
         Err(CheckError::Unfit(unfit)) => Err(unfit.to_string()),
