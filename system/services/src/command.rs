@@ -98,7 +98,7 @@ pub(super) async fn confirm(
         action: UNWRITABLE.into(),
         entity_id: delivery.message_id.as_str().into(),
         expected: ExpectedVersion::Any,
-        data: json(&()),
+        data: json(&serde_json::Map::new()),
         correlation: delivery.correlation.clone(),
     };
     let transaction = Transaction {
