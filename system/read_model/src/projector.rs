@@ -168,8 +168,12 @@ impl Projector<'_> {
                 Some(unwritten) => unwritten.given.extend(positions),
                 None => subscription.ack(&positions.collect::<Vec<_>>()).await?,
             }
-            let is_sampled = batch.iter().any(|event| event.correlation.times.is_some());
-            subscription.tell_applied(self.position, is_sampled.then_some(received_at_us));
+            if batch.iter().any(|event| event.correlation.times.is_some()) {
+                // On the connection that writes: when it is told as written, nobody looks for the batch any more.
+                self.tell_sampled(received_at_us).await?;
+            } else {
+                subscription.tell_applied(self.position, None);
+            }
             backoff.reset();
         }
     }
@@ -282,6 +286,13 @@ impl Projector<'_> {
         self.applied.applied_here(topic, self.position);
         Failpoint::ChangesComputed.pass();
         Ok(())
+    }
+
+    /// Tells that a batch with events of a sampled request, which came at this time, is applied.
+    async fn tell_sampled(&mut self, received_at_us: u64) -> redis::RedisResult<()> {
+        let (channel, received) = (&self.channels.applied, Some(received_at_us));
+        let told = applied::message(channel, self.topic, self.position, received);
+        told.exec_async(&mut self.connection).await
     }
 
     fn is_due(&self) -> bool {
