@@ -139,14 +139,20 @@ pub fn arm() {
 
 #[cfg(feature = "failpoints")]
 mod armed {
+    use std::time::Duration;
+
     use rustix::process::{Signal, getpid, kill_process};
+
+    /// How long another thread, which may be the one that takes a signal, may need to stop them all.
+    const STOPS_WITHIN: Duration = Duration::from_millis(200);
 
     /// Sends this process a signal that it can't catch.
     pub(super) fn act(action: Option<&str>) {
-        let signal = match action {
-            Some("stop") => Signal::STOP,
-            _ => Signal::KILL,
-        };
+        let stops = action == Some("stop");
+        let signal = if stops { Signal::STOP } else { Signal::KILL };
         kill_process(getpid(), signal).expect("a process may signal itself");
+        if stops {
+            std::thread::sleep(STOPS_WITHIN);
+        }
     }
 }
