@@ -75,19 +75,30 @@ impl Entry {
     }
 }
 
+impl<'a> Meta<'a> {
+    fn of(
+        (event_id, entity_id): (&'a str, &'a str),
+        version: u64,
+        published_at_us: u64,
+        correlation: &'a Correlation,
+    ) -> Self {
+        Self(
+            META_FORM,
+            event_id.into(),
+            entity_id.into(),
+            version,
+            published_at_us,
+            correlation.correlation_id.as_str().into(),
+            correlation.causation_id.as_str().into(),
+            correlation.times.map(pair),
+        )
+    }
+}
+
 /// The `XADD` command of an event.
 pub(super) fn xadd(key: &str, event: &NewEvent, version: u64, published_at_us: u64) -> Cmd {
-    let correlation = &event.correlation;
-    let meta = Meta(
-        META_FORM,
-        event.event_id.as_str().into(),
-        event.entity_id.as_str().into(),
-        version,
-        published_at_us,
-        correlation.correlation_id.as_str().into(),
-        correlation.causation_id.as_str().into(),
-        correlation.times.map(pair),
-    );
+    let ids = (event.event_id.as_str(), event.entity_id.as_str());
+    let meta = Meta::of(ids, version, published_at_us, &event.correlation);
     let (action, data) = (&*event.action, event.data.get());
     let mut cmd = Cmd::with_capacity(9, 320 + data.len());
     cmd.arg("XADD").arg(key).arg("*");
@@ -97,17 +108,9 @@ pub(super) fn xadd(key: &str, event: &NewEvent, version: u64, published_at_us: u
 
 /// The `XADD` command of an event that comes back to its position.
 pub(super) fn recorded_xadd(key: &str, event: &RecordedEvent) -> Cmd {
-    let correlation = &event.correlation;
-    let meta = Meta(
-        META_FORM,
-        event.event_id.as_str().into(),
-        event.entity_id.as_str().into(),
-        event.version,
-        event.published_at_us,
-        correlation.correlation_id.as_str().into(),
-        correlation.causation_id.as_str().into(),
-        correlation.times.map(pair),
-    );
+    let ids = (event.event_id.as_str(), event.entity_id.as_str());
+    let (version, at_us) = (event.version, event.published_at_us);
+    let meta = Meta::of(ids, version, at_us, &event.correlation);
     let mut cmd = redis::cmd("XADD");
     cmd.arg(key).arg(event.position.to_string());
     add_fields(&mut cmd, &event.action, event.data.get(), &meta);
