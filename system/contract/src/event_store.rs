@@ -317,10 +317,10 @@ pub trait EventSubscription: Send {
         false
     }
 
-    /// Tells whoever waits in [`EventStore::applied`] that the topic is applied up to `position`, when the next batch is waited for at the latest;
-    /// `received_at_us` says when the last events came, if one of them is of a sampled request. Of [`READ_MODEL`] only. It may be lost.
-    fn tell_applied(&mut self, position: Position, received_at_us: Option<u64>) {
-        let _ = (position, received_at_us);
+    /// Tells whoever waits in [`EventStore::applied`] that the topic is applied up to `position`, when the next batch is waited for at the latest.
+    /// Of [`READ_MODEL`] only. It may be lost.
+    fn tell_applied(&mut self, position: Position) {
+        let _ = position;
     }
 
     /// Acknowledges events: their effects are done.

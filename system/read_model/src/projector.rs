@@ -172,7 +172,7 @@ impl Projector<'_> {
                 // On the connection that writes: when it is told as written, nobody looks for the batch any more.
                 self.tell_sampled(received_at_us).await?;
             } else {
-                subscription.tell_applied(self.position, None);
+                subscription.tell_applied(self.position);
             }
             backoff.reset();
         }

@@ -98,7 +98,7 @@ impl Subscribing {
         loop {
             if self.drain.is_cancelled() {
                 if self.asked.is_some() || self.given.is_empty() {
-                    self.end().await?;
+                    self.flush_acks().await?;
                     return Err(shutting_down());
                 }
                 ends_at.get_or_insert(Instant::now() + Duration::from_millis(DRAIN_MS_MAX));
@@ -113,7 +113,7 @@ impl Subscribing {
                 biased;
                 message = self.requests.message() => message?,
                 () = ready(()), if self.acks_wait && self.asked.is_none() => {
-                    self.end().await?;
+                    self.flush_acks().await?;
                     continue;
                 }
                 batch = next_batch(&mut *self.subscription, self.asked), if self.asked.is_some() => {
@@ -136,7 +136,7 @@ impl Subscribing {
                 }
             };
             let Some(message) = message else {
-                self.end().await?;
+                self.flush_acks().await?;
                 return Ok(None);
             };
             self.take(message).await?;
@@ -144,10 +144,10 @@ impl Subscribing {
     }
 
     /// Sends the acknowledgements that no request for a batch came with.
-    async fn end(&mut self) -> Result<(), Status> {
+    async fn flush_acks(&mut self) -> Result<(), Status> {
         self.acks_wait = false;
-        let ended = self.subscription.ack(&[]).await;
-        ended.map_err(|error| of_store(&error))
+        let flushed = self.subscription.ack(&[]).await;
+        flushed.map_err(|error| of_store(&error))
     }
 
     async fn take(&mut self, message: proto::SubscriptionRequest) -> Result<(), Status> {
@@ -156,10 +156,9 @@ impl Subscribing {
                 Err(precondition("the batch of the last `next` is still due"))
             }
             Some(Request::Next(next)) => {
-                if let Some(applied) = &next.applied {
-                    let position = convert::to_position(applied.position.unwrap_or_default());
-                    self.subscription
-                        .tell_applied(position, applied.received_at_us);
+                if let Some(applied) = next.applied {
+                    let applied = convert::to_position(applied);
+                    self.subscription.tell_applied(applied);
                 }
                 self.asked = Some(next);
                 Ok(())

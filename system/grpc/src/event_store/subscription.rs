@@ -16,7 +16,7 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::position::Position;
 
-use proto::subscription_request::{Acknowledge, DeadLetter, Next, Open, Progress, Request};
+use proto::subscription_request::{Acknowledge, DeadLetter, Next, Open, Request};
 
 /// The generated client.
 pub(super) type Client = proto::event_store_client::EventStoreClient<PeerChannel>;
@@ -30,7 +30,7 @@ pub(super) struct GrpcSubscription {
     epoch: Epoch,
     reaches_end: bool,
     /// What is applied, told with the next request.
-    told: Option<Progress>,
+    told: Option<Position>,
 }
 
 type Stream = BatchStream<proto::SubscriptionRequest, proto::Events>;
@@ -99,7 +99,7 @@ impl GrpcSubscription {
             None => self.reopen().await?,
         };
         if !stream.awaits_batch() {
-            let applied = self.told.take();
+            let applied = self.told.take().map(convert::position);
             stream.ask(message(Request::Next(Next { ahead, applied })));
         }
         // Put back before waiting, so that a cancelled wait doesn't lose the stream.
@@ -141,11 +141,8 @@ impl EventSubscription for GrpcSubscription {
         self.reaches_end
     }
 
-    fn tell_applied(&mut self, position: Position, received_at_us: Option<u64>) {
-        self.told = Some(Progress {
-            position: Some(convert::position(position)),
-            received_at_us,
-        });
+    fn tell_applied(&mut self, position: Position) {
+        self.told = Some(position);
     }
 
     async fn ack(&mut self, positions: &[Position]) -> Result<(), EventStoreError> {

@@ -227,9 +227,8 @@ impl EventSubscription for ProjectionSubscription {
         self.epoch
     }
 
-    fn tell_applied(&mut self, position: Position, received_at_us: Option<u64>) {
-        let told = message(&self.channel, self.topic, position, received_at_us);
-        self.told = Some(told);
+    fn tell_applied(&mut self, position: Position) {
+        self.told = Some(message(&self.channel, self.topic, position, None));
     }
 
     /// What is handled is handled in order.
