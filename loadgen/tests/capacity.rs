@@ -3,7 +3,7 @@
 
 #[path = "support/page.rs"]
 mod page;
-#[path = "support/script.rs"]
+#[path = "../../testing/script.rs"]
 mod script;
 #[path = "support/service.rs"]
 mod service;

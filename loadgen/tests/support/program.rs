@@ -3,6 +3,7 @@
 
 pub mod page;
 mod room;
+#[path = "../../../testing/script.rs"]
 mod script;
 pub mod shop;
 mod small_system;

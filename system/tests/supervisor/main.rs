@@ -16,3 +16,5 @@ mod customer;
 #[path = "../grpc_server/program.rs"]
 #[allow(dead_code, reason = "other tests need the rest of it")]
 mod program;
+#[path = "../../../testing/script.rs"]
+mod script;

@@ -1,6 +1,5 @@
 //! Our own Redis: started again when it is killed, waited for while it loads, and never left behind.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use ordershop_redis::connection::RedisLink;
 use crate::children::{children_of, mentioning};
 use crate::customer::Customer;
 use crate::program::{PATIENCE, Program, ordershop, signal, until};
+use crate::script::script;
 
 /// The process id of the Redis that serves a folder.
 fn redis_in(dir: &Path) -> Option<u32> {
@@ -87,12 +87,8 @@ async fn a_redis_that_loads_is_waited_for_and_its_progress_told() {
         .map(|folder| folder.join("redis-server"))
         .find(|file| file.is_file())
         .unwrap();
-    let script = format!(
-        "#!/bin/sh\nexec {} \"$@\" --key-load-delay 200\n",
-        real.display()
-    );
-    std::fs::write(&slow, script).unwrap();
-    std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let started = format!("exec {} \"$@\" --key-load-delay 200", real.display());
+    script(&slow, &started);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = port.local_addr().unwrap().to_string();
     drop(port);

@@ -1,11 +1,10 @@
 //! The start: the ready line, a port in use, a stop while it waits for Redis.
 
-use std::os::unix::fs::PermissionsExt;
-
 use serde_json::{Value, json};
 
 use crate::children::mentioning;
 use crate::program::{Program, health, ordershop, run, signal, until};
+use crate::script::script;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_ready_line_is_the_one_of_a_single_process() {
@@ -75,8 +74,7 @@ async fn stopped_while_its_redis_is_still_coming_up_it_ends_it() {
     // A Redis that is stopped (SIGSTOP) as soon as it is started.
     let path = tempfile::tempdir().unwrap();
     let program = path.path().join("redis-server");
-    std::fs::write(&program, "#!/bin/sh\nkill -STOP $$\n").unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    script(&program, "kill -STOP $$");
     for mode in [&[][..], &["--processes"]] {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().to_str().unwrap();
