@@ -38,7 +38,11 @@ request = {{ method = "GET", path = "/thing/{{{{same}}}}" }}
 #[test]
 fn end_to_end_counts_until_the_read_model_has_applied_the_event() {
     let system = SmallSystem::start();
-    system.behaviour.apply_delay_ms.store(100, Ordering::SeqCst);
+    // So long that a machine that is busy with other things can't be mistaken for it.
+    system
+        .behaviour
+        .apply_delay_ms
+        .store(1_000, Ordering::SeqCst);
     let ended = Loadgen::scenario(&awaiting(20, "READY", "5s"))
         .target(&system)
         .run();
@@ -46,11 +50,11 @@ fn end_to_end_counts_until_the_read_model_has_applied_the_event() {
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert_eq!(report["end_to_end"][0]["count"], 20);
     let p50 = report["end_to_end"][0]["p50_us"].as_f64().unwrap();
-    assert!((100_000.0..200_000.0).contains(&p50), "{p50} µs");
+    assert!((1_000_000.0..2_000_000.0).contains(&p50), "{p50} µs");
     let post = report["steps"][0]["response_time_us"]["p50"]
         .as_f64()
         .unwrap();
-    assert!(post < 50_000.0, "the request itself was fast: {post} µs");
+    assert!(post < 900_000.0, "the request itself was fast: {post} µs");
 }
 
 #[test]
@@ -59,14 +63,17 @@ fn an_event_that_comes_before_the_answer_is_not_missed_and_counts_from_when_it_w
     system
         .behaviour
         .answer_delay_ms
-        .store(150, Ordering::SeqCst);
-    let ended = Loadgen::scenario(&awaiting(20, "READY", "1s"))
+        .store(1_500, Ordering::SeqCst);
+    let ended = Loadgen::scenario(&awaiting(20, "READY", "5s"))
         .target(&system)
         .run();
     let report = ended.report();
     assert_eq!(report["journeys"]["completed"], 20, "{}", ended.stderr);
     let p50 = report["end_to_end"][0]["p50_us"].as_f64().unwrap();
-    assert!(p50 < 120_000.0, "visible before the answer came: {p50} µs");
+    assert!(
+        p50 < 1_200_000.0,
+        "visible before the answer came: {p50} µs"
+    );
 }
 
 #[test]
