@@ -1,7 +1,7 @@
 //! The Redis commands of the floors, as any client could send them. Knows the system's keys and fields, none of its code.
 
 use ordershop_contract::event_store::NewEvent;
-use redis::aio::MultiplexedConnection;
+use ordershop_redis::connection::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 
 use crate::sample;

@@ -2,10 +2,9 @@
 
 use std::process::exit;
 
-use ordershop_redis::connection::RedisLink;
+use ordershop_redis::connection::{MultiplexedConnection, RedisLink};
 use ordershop_redis::durability::Durability;
 use ordershop_redis::server::RedisServer;
-use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};

@@ -53,7 +53,7 @@ pub fn start(
     config: ProjectionConfig,
 ) -> redis::RedisResult<AppliedPositions> {
     let store = ReadStore::new(link)?;
-    let told = AppliedWatch::of_written(link.clone(), link.shared()?, context.stop.clone());
+    let told = AppliedWatch::of_written(link.clone(), link.shared(), context.stop.clone());
     let applied = AppliedPositions::new(store.clone(), told);
     for topic in Topic::ALL {
         context.tasks.spawn(projector::run(

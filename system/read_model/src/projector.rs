@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 use tokio::time::{Instant, Sleep};
 
@@ -25,7 +24,7 @@ use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
 use ordershop_redis::applied::{self, Channels, position_key, position_of};
-use ordershop_redis::connection::RedisLink;
+use ordershop_redis::connection::{MultiplexedConnection, RedisLink};
 use ordershop_redis::event_store::ProjectionLetters;
 use ordershop_redis::when_full::{is_full, when_full};
 

@@ -371,7 +371,7 @@ mod tests {
         cart.exec_async(&mut connection).await.unwrap();
         let store = ReadStore::new(&link).unwrap();
         let stop = CancellationToken::new();
-        let told = AppliedWatch::of_written(link.clone(), link.shared().unwrap(), stop);
+        let told = AppliedWatch::of_written(link.clone(), link.shared(), stop);
         let queries = Queries {
             store: store.clone(),
             applied: AppliedPositions::new(store.clone(), told),

@@ -72,7 +72,7 @@ impl ReadStore {
     /// The address is not valid.
     pub fn new(link: &RedisLink) -> redis::RedisResult<Self> {
         Ok(Self {
-            connection: link.shared()?,
+            connection: link.shared(),
             overlay: Arc::default(),
             written: watch::Sender::new(Positions::NONE),
             applied: watch::Sender::new(Positions::NONE),

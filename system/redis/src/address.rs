@@ -6,12 +6,22 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ordershop_contract::secret::Secret;
-use redis::{Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
-use redis::{ProtocolVersion, RedisResult, TlsCertificates};
+use redis::{
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, RedisResult,
+};
+use tokio_rustls::TlsConnector;
 
+use crate::dial::{self, AnyStream, Certificates};
+use crate::multiplexed_connection::MultiplexedConnection;
 use crate::sentinel::{SCHEME, Sentinels};
+
+/// Timeout of a reply: a server that hangs, or a connection that fell silent, must cause an error, not a hang.
+pub const RESPONSE_TIMEOUT_MS: u64 = 10_000;
+/// Timeout of opening a connection.
+pub const CONNECT_TIMEOUT_MS: u64 = 2_000;
 
 /// What stands in the place of a password.
 const HIDDEN: &str = "***";
@@ -114,8 +124,9 @@ pub struct AddressError {
 /// Where connections go.
 #[derive(Clone)]
 pub(crate) struct Place {
-    /// The server's client; of a server behind sentinels, what goes with each connection to it.
-    client: Client,
+    /// The server's address, and what goes with each connection; behind sentinels only the latter counts.
+    info: ConnectionInfo,
+    tls: Option<TlsConnector>,
     sentinels: Option<Arc<Sentinels>>,
 }
 
@@ -126,43 +137,44 @@ impl Place {
             url: url.clone(),
             reason,
         };
-        let Some(rest) = url.reveal().strip_prefix(SCHEME) else {
-            let client = open(url, tls).map_err(unusable)?;
-            return Ok(Self {
-                client,
-                sentinels: None,
-            });
+        let sentinels = url.reveal().strip_prefix(SCHEME).map(Sentinels::read);
+        let (sentinels, url) = match sentinels.transpose().map_err(unusable)? {
+            None => (None, url.clone()),
+            Some((sentinels, master)) => (Some(Arc::new(sentinels)), RedisUrl::from(&*master)),
         };
-        let (sentinels, master) = Sentinels::read(rest).map_err(unusable)?;
+        let (info, tls) = read(&url, tls).map_err(unusable)?;
         Ok(Self {
-            client: open(&RedisUrl::from(&*master), tls).map_err(unusable)?,
-            sentinels: Some(Arc::new(sentinels)),
+            info,
+            tls,
+            sentinels,
         })
     }
 
-    /// A client of the server, which the sentinels are asked for each time.
-    pub(crate) async fn client(&self) -> RedisResult<Client> {
-        match &self.sentinels {
-            None => Ok(self.client.clone()),
-            Some(sentinels) => {
-                let info = self.settings().clone();
-                Client::open(info.set_addr(sentinels.master().await?))
-            }
-        }
+    /// Opens a stream to the server, for whose place the sentinels are asked each time.
+    pub(crate) async fn stream(&self) -> RedisResult<AnyStream> {
+        let found = match &self.sentinels {
+            None => None,
+            Some(sentinels) => Some(sentinels.master().await?),
+        };
+        let address = found.as_ref().unwrap_or_else(|| self.info.addr());
+        dial::stream(address, self.tls.as_ref()).await
     }
 
-    /// The client of a server that is always at the same place.
-    pub(crate) fn fixed(&self) -> Option<Client> {
-        self.sentinels.is_none().then(|| self.client.clone())
+    /// Opens a connection there.
+    pub(crate) async fn connection(&self) -> RedisResult<MultiplexedConnection> {
+        let connect_max = Duration::from_millis(CONNECT_TIMEOUT_MS);
+        let answer_max = Duration::from_millis(RESPONSE_TIMEOUT_MS);
+        let settings = self.info.redis_settings();
+        dial::connection(self.stream(), settings, connect_max, answer_max).await
     }
 
     /// What goes with each connection. Behind sentinels the address in it is not the server's.
     pub(crate) fn settings(&self) -> &ConnectionInfo {
-        self.client.get_connection_info()
+        &self.info
     }
 }
 
-fn open(url: &RedisUrl, tls: &RedisTls) -> Result<Client, String> {
+fn read(url: &RedisUrl, tls: &RedisTls) -> Result<(ConnectionInfo, Option<TlsConnector>), String> {
     // What the client says of an address may quote it.
     let unreadable = |error: redis::RedisError| match error.detail() {
         Some(detail) if !url.reveal().contains(detail) => error.to_string(),
@@ -174,43 +186,41 @@ fn open(url: &RedisUrl, tls: &RedisTls) -> Result<Client, String> {
             unreadable(error)
         )
     })?;
-    // What a connection would say of its library is a right more, which Redis 7.0 doesn't know.
-    let settings = info.redis_settings().clone().set_skip_set_lib_name();
-    let info = info.set_redis_settings(settings);
     if info.redis_settings().protocol() != ProtocolVersion::RESP2 {
         return Err(
             "OrderShop speaks RESP2 with Redis, not RESP3: leave protocol out of the address"
                 .to_owned(),
         );
     }
-    if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+    // What a subscription would say of its library is a right more, which Redis 7.0 doesn't know.
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
+    let info = info.set_redis_settings(settings);
+    let ConnectionAddr::TcpTls { insecure, .. } = info.addr() else {
         if tls.ca.is_some() || tls.cert.is_some() || tls.key.is_some() {
             return Err(
                 "certificates are given (--redis-ca, --redis-cert, --redis-key), so it must begin with rediss://"
                     .to_owned(),
             );
         }
-        return Client::open(info).map_err(unreadable);
+        return Ok((info, None));
+    };
+    if *insecure {
+        return Err("#insecure is not supported: give the authority by --redis-ca".to_owned());
     }
     // It is an error only if there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client_tls = match (&tls.cert, &tls.key) {
+    let client = match (&tls.cert, &tls.key) {
         (None, None) => None,
-        (Some(cert), Some(key)) => Some(ClientTlsConfig {
-            client_cert: read("--redis-cert", cert)?,
-            client_key: read("--redis-key", key)?,
-        }),
+        (Some(cert), Some(key)) => Some((pem("--redis-cert", cert)?, pem("--redis-key", key)?)),
         _ => return Err("--redis-cert and --redis-key belong together: give both or none".into()),
     };
-    let root_cert = tls.ca.as_deref().map(|ca| read("--redis-ca", ca));
-    let certificates = TlsCertificates {
-        client_tls,
-        root_cert: root_cert.transpose()?,
-    };
-    Client::build_with_tls(info, certificates).map_err(|error| error.to_string())
+    let roots = tls.ca.as_deref().map(|ca| pem("--redis-ca", ca));
+    let roots = roots.transpose()?;
+    let tls = dial::tls(&Certificates { roots, client })?;
+    Ok((info, Some(tls)))
 }
 
-fn read(flag: &str, file: &Path) -> Result<Vec<u8>, String> {
+fn pem(flag: &str, file: &Path) -> Result<Vec<u8>, String> {
     let bytes =
         std::fs::read(file).map_err(|error| format!("{flag} {}: {error}", file.display()))?;
     if bytes.windows(11).any(|window| window == b"-----BEGIN ") {
@@ -321,7 +331,7 @@ mod tests {
             "h:1,i:2/shop",
             "ann:x%40y@[::1]:1,[::2]/shop?db=0",
         ] {
-            assert!(place(rest).unwrap().fixed().is_none(), "{rest}");
+            assert!(place(rest).unwrap().sentinels.is_some(), "{rest}");
         }
         let found = place("ann:x%40y@h,i:2/shop?db=3").unwrap();
         let settings = found.settings().redis_settings();

@@ -4,20 +4,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::{ConnectionManagerConfig, MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, ConnectionAddr, ErrorKind};
+use redis::ConnectionAddr;
+use redis::aio::PubSub;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::address::{AddressError, Place, RedisTls, RedisUrl};
+use crate::dial;
+pub use crate::multiplexed_connection::MultiplexedConnection;
 use crate::shared_connection::SharedConnection;
 
-/// Timeout of a reply: a server that hangs, or a connection that fell silent, must cause an error, not a hang.
-pub const RESPONSE_TIMEOUT_MS: u64 = 10_000;
-/// Timeout of opening a connection.
-pub const CONNECT_TIMEOUT_MS: u64 = 2_000;
-/// Most commands in flight on one connection (redis-rs's default of 50 stalls pipelined callers).
-pub const PIPELINE_SLOTS: usize = 10_000;
+pub use crate::address::{CONNECT_TIMEOUT_MS, RESPONSE_TIMEOUT_MS};
 
 /// The address of a Redis server; opens connections to it. Cheap to clone: clones share what they know of shared connections.
 #[derive(Clone)]
@@ -94,14 +91,7 @@ impl RedisLink {
     /// # Errors
     /// The server can't be reached within [`CONNECT_TIMEOUT_MS`].
     pub async fn dedicated(&self) -> redis::RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
-            .set_response_timeout(Some(Duration::from_millis(RESPONSE_TIMEOUT_MS)))
-            .set_pipeline_buffer_size(PIPELINE_SLOTS);
-        let client = self.place.client().await?;
-        client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
+        self.place.connection().await
     }
 
     /// A connection for subscriptions to channels. It does not reconnect when it breaks.
@@ -109,29 +99,19 @@ impl RedisLink {
     /// # Errors
     /// The server can't be reached within [`CONNECT_TIMEOUT_MS`].
     pub(crate) async fn subscriber(&self) -> redis::RedisResult<PubSub> {
-        let limit = Duration::from_millis(CONNECT_TIMEOUT_MS);
-        let connecting = async { self.place.client().await?.get_async_pubsub().await };
-        match tokio::time::timeout(limit, connecting).await {
-            Ok(result) => result,
-            Err(_) => Err((ErrorKind::Io, "no connection in time").into()),
-        }
+        let connecting = async {
+            let stream = self.place.stream().await?;
+            PubSub::new(self.place.settings().redis_settings(), stream).await
+        };
+        dial::within(Duration::from_millis(CONNECT_TIMEOUT_MS), connecting).await
     }
 
     /// A shared connection that reconnects by itself. The first use may fail if the server isn't up.
-    ///
-    /// # Errors
-    /// The address can't be used.
-    pub fn shared(&self) -> redis::RedisResult<SharedConnection> {
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
-            .set_response_timeout(Some(Duration::from_millis(RESPONSE_TIMEOUT_MS)))
-            .set_pipeline_buffer_size(PIPELINE_SLOTS)
-            .set_min_delay(Duration::from_millis(20))
-            .set_max_delay(Duration::from_millis(500))
-            .set_number_of_retries(3);
-        let connection = SharedConnection::new(self.place.clone(), config)?;
+    #[must_use]
+    pub fn shared(&self) -> SharedConnection {
+        let connection = SharedConnection::new(self.place.clone());
         self.all_shared().push(connection.clone());
-        Ok(connection)
+        connection
     }
 
     fn all_shared(&self) -> MutexGuard<'_, Vec<SharedConnection>> {

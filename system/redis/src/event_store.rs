@@ -108,9 +108,9 @@ impl RedisEventStore {
         config: EventStoreConfig,
     ) -> RedisResult<Arc<Self>> {
         let config = Arc::new(config);
-        let shared = link.shared()?;
-        let leases = link.shared()?;
-        let answers = link.shared()?;
+        let shared = link.shared();
+        let leases = link.shared();
+        let answers = link.shared();
         let closing = CancellationToken::new();
         let keys: Vec<Keys> = Topic::ALL.map(|topic| Keys::new(topic, 0)).to_vec();
         let owner = uuid::Uuid::now_v7().simple().to_string();

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use ordershop_contract::event_store::ServerInfo;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::ConnectionLike;
 use redis::{RedisError, Value};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connection::RedisLink;
+use crate::connection::{MultiplexedConnection, RedisLink};
 use crate::durability::Durability;
 use crate::refusal;
 use crate::requirements::{

@@ -4,14 +4,17 @@
 pub mod address;
 pub mod applied;
 pub mod connection;
+mod dial;
 pub mod durability;
 pub mod event_store;
 pub mod guard;
 pub mod info;
 pub mod message_queue;
 pub mod metrics;
+mod multiplexed_connection;
 mod refusal;
 pub mod replicas;
+mod reply_decoder;
 pub mod requirements;
 mod sentinel;
 pub mod server;

@@ -86,7 +86,7 @@ impl RedisMessageQueue {
     ) -> Result<Arc<Self>, QueueError> {
         let instance = uuid::Uuid::now_v7().simple().to_string();
         let shared = Arc::new(QueueShared {
-            connection: link.shared().map_err(unavailable)?,
+            connection: link.shared(),
             link,
             clock: RedisClock::default(),
             reply_key: keys::replies(&instance),
@@ -110,7 +110,7 @@ impl RedisMessageQueue {
             tokio::spawn(recovery::run(Arc::clone(&shared), Duty::Recovery)),
         ];
         if shared.config.replicas.ack > 0 {
-            let connection = shared.link.shared().map_err(unavailable)?;
+            let connection = shared.link.shared();
             let sending = sender::run_replicated(Arc::clone(&shared), connection);
             tasks.push(tokio::spawn(sending));
         }

@@ -1,8 +1,9 @@
 //! How many replicas must have what was written before anybody is told that it is. Knows `WAIT` and what its reply means, not what was
 //! written.
 
-use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, Pipeline, RedisResult, Value};
+
+use crate::connection::MultiplexedConnection;
 
 /// What is asked of the replicas; nothing by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::select_ok;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, RedisResult};
+use redis::{
+    ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo as _, RedisError, RedisResult,
+};
 
-/// Sentinels of which none answers within this count as away, ms.
-const ANSWER_MS_MAX: u64 = 2_000;
+use crate::dial;
+
+/// Sentinels of which none answers within this count as away.
+const ANSWER_MAX: Duration = Duration::from_millis(2_000);
 
 /// How an address begins that names sentinels.
 pub(crate) const SCHEME: &str = "redis+sentinel://";
@@ -18,7 +22,7 @@ const FORM: &str = "write it as redis+sentinel://user:password@host:26379,host:2
 /// The sentinels, and the name under which they know the master.
 #[derive(Clone)]
 pub(crate) struct Sentinels {
-    clients: Vec<Client>,
+    servers: Vec<ConnectionInfo>,
     name: String,
 }
 
@@ -49,12 +53,14 @@ impl Sentinels {
             Some((_, port)) if !port.ends_with(']') => format!("redis://{host}"),
             _ => format!("redis://{host}:26379"),
         });
-        let clients =
-            urls.map(|url| Client::open(url).map_err(|_| malformed("a host is malformed")));
+        let servers = urls.map(|url| {
+            let server = url.into_connection_info();
+            server.map_err(|_| malformed("a host is malformed"))
+        });
         let first = hosts.split(',').next().unwrap_or_default();
         Ok((
             Self {
-                clients: clients.collect::<Result<_, _>>()?,
+                servers: servers.collect::<Result<_, _>>()?,
                 name: name.to_owned(),
             },
             format!("redis://{user}{first}/{db}"),
@@ -63,17 +69,16 @@ impl Sentinels {
 
     /// Where the master is now: what the first sentinel says that knows it.
     pub(crate) async fn master(&self) -> RedisResult<ConnectionAddr> {
-        let asking = self.clients.iter().map(|client| self.ask(client).boxed());
-        let limit = Duration::from_millis(ANSWER_MS_MAX);
-        match tokio::time::timeout(limit, select_ok(asking)).await {
+        let asking = self.servers.iter().map(|server| self.ask(server).boxed());
+        match tokio::time::timeout(ANSWER_MAX, select_ok(asking)).await {
             Ok(answered) => answered.map(|(address, _)| address),
             Err(_) => Err((ErrorKind::Io, "no sentinel answers in time").into()),
         }
     }
 
-    async fn ask(&self, client: &Client) -> RedisResult<ConnectionAddr> {
-        let config = AsyncConnectionConfig::new();
-        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+    async fn ask(&self, server: &ConnectionInfo) -> RedisResult<ConnectionAddr> {
+        let stream = dial::stream(server.addr(), None);
+        let connecting = dial::connection(stream, server.redis_settings(), ANSWER_MAX, ANSWER_MAX);
         let away = |error: RedisError| (ErrorKind::Io, "no sentinel answers", error.to_string());
         let mut connection = connecting.await.map_err(away)?;
         let found: Option<(String, u16)> = redis::cmd("SENTINEL")

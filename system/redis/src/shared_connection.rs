@@ -1,25 +1,29 @@
-//! A connection that many share, and that is opened again by itself: when it breaks, and when an answer is overdue. A connection that fell
-//! silent breaks by no error of its own. One to a server behind sentinels is opened where they say that the master is. Must not know what is
-//! sent.
+//! A connection that many share, and that is opened again by itself once it has ended. Must not know what is sent.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
+use futures_util::future::{BoxFuture, Shared};
+use redis::aio::ConnectionLike;
+use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
 
 use crate::address::Place;
+use crate::multiplexed_connection::MultiplexedConnection;
+
+/// Waits between attempts to open the connection, ms; after the last of them it counts as failed.
+const WAITS_MS: [u64; 3] = [20, 40, 80];
 
 /// A shared connection; clones are the same one.
 #[derive(Clone)]
-pub struct SharedConnection(Arc<Shared>);
-
-struct Shared {
+pub struct SharedConnection {
     place: Place,
-    config: ConnectionManagerConfig,
-    current: Mutex<Current>,
+    current: Arc<Mutex<Opening>>,
 }
+
+/// The connection, or the attempt to open it, which begins with the first who waits for it.
+type Opening = Shared<BoxFuture<'static, RedisResult<MultiplexedConnection>>>;
 
 impl fmt::Debug for SharedConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,93 +32,40 @@ impl fmt::Debug for SharedConnection {
     }
 }
 
-/// The connection in use, and how many there were before it.
-#[derive(Clone)]
-struct Current {
-    /// `None`: the sentinels are asked at the next use.
-    connection: Option<ConnectionManager>,
-    number: u64,
-}
-
 impl SharedConnection {
     /// A connection that is opened at its first use.
-    pub(crate) fn new(place: Place, config: ConnectionManagerConfig) -> RedisResult<Self> {
-        let open = |client| ConnectionManager::new_lazy_with_config(client, config.clone());
-        let connection = place.fixed().map(open).transpose()?;
-        Ok(Self(Arc::new(Shared {
-            place,
-            config,
-            current: Mutex::new(Current {
-                connection,
-                number: 0,
-            }),
-        })))
+    pub(crate) fn new(place: Place) -> Self {
+        let current = Arc::new(Mutex::new(opening(&place)));
+        Self { place, current }
     }
 
-    fn current(&self) -> MutexGuard<'_, Current> {
+    fn current(&self) -> MutexGuard<'_, Opening> {
         // A panic elsewhere leaves a connection.
-        self.0
-            .current
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens another connection at the next use. What is under way ends on the present one.
     pub(crate) fn renew(&self) {
-        let number = self.current().number;
-        self.replace(number);
+        *self.current() = opening(&self.place);
     }
 
-    fn replace(&self, number: u64) {
-        let mut current = self.current();
-        // Of many who wait in vain, the first replaces it.
-        if current.number == number
-            && let Ok(connection) = self.0.place.fixed().map(|c| self.open(c)).transpose()
-        {
-            *current = Current {
-                connection,
-                number: number + 1,
-            };
-        }
-    }
-
-    fn open(&self, client: Client) -> RedisResult<ConnectionManager> {
-        ConnectionManager::new_lazy_with_config(client, self.0.config.clone())
-    }
-
-    /// The connection in use, and its number. If there is none, the sentinels are asked where the master is.
-    async fn connected(&self) -> RedisResult<(ConnectionManager, u64)> {
-        let Current { connection, number } = self.current().clone();
-        if let Some(connection) = connection {
-            return Ok((connection, number));
-        }
-        let opened = self.open(self.0.place.client().await?)?;
-        let mut current = self.current();
-        // Another one may have been quicker.
-        let connection = current.connection.get_or_insert(opened).clone();
-        Ok((connection, current.number))
-    }
-
-    async fn with<T>(
-        &self,
-        send: impl AsyncFnOnce(&mut ConnectionManager) -> RedisResult<T>,
-    ) -> RedisResult<T> {
-        let (mut connection, number) = self.connected().await?;
-        let answer = send(&mut connection).await;
-        // What is broken opens itself again, but at the same place.
-        let is_lost = |error: &RedisError| {
-            error.is_timeout() || (error.is_io_error() && self.0.place.fixed().is_none())
+    async fn connected(&self) -> RedisResult<MultiplexedConnection> {
+        let opened = {
+            let mut current = self.current();
+            match current.peek() {
+                Some(Ok(connection)) if !connection.is_closed() => return Ok(connection.clone()),
+                // It has ended, or could not be opened.
+                Some(_) => *current = opening(&self.place),
+                None => {}
+            }
+            current.clone()
         };
-        if answer.as_ref().is_err_and(is_lost) {
-            self.replace(number);
-        }
-        answer
+        opened.await
     }
 
     /// Sends a command.
     pub(crate) async fn send_packed_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
-        self.with(async |connection| connection.send_packed_command(cmd).await)
-            .await
+        self.connected().await?.send_packed_command(cmd).await
     }
 
     /// Sends a pipeline.
@@ -124,13 +75,26 @@ impl SharedConnection {
         offset: usize,
         count: usize,
     ) -> RedisResult<Vec<Value>> {
-        self.with(async |connection| {
-            connection
-                .send_packed_commands(pipeline, offset, count)
-                .await
-        })
-        .await
+        let mut connection = self.connected().await?;
+        connection
+            .send_packed_commands(pipeline, offset, count)
+            .await
     }
+}
+
+fn opening(place: &Place) -> Opening {
+    let place = place.clone();
+    async move {
+        for wait_ms in WAITS_MS {
+            match place.connection().await {
+                Ok(connection) => return Ok(connection),
+                Err(_) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
+            }
+        }
+        place.connection().await
+    }
+    .boxed()
+    .shared()
 }
 
 impl ConnectionLike for SharedConnection {
@@ -148,6 +112,6 @@ impl ConnectionLike for SharedConnection {
     }
 
     fn get_db(&self) -> i64 {
-        self.0.place.settings().redis_settings().db()
+        self.place.settings().redis_settings().db()
     }
 }

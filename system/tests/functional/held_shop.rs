@@ -8,7 +8,7 @@ use hyper::Method;
 use ordershop_contract::event_store::{EventStore, RecordedEvent};
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
-use ordershop_redis::connection::RedisLink;
+use ordershop_redis::connection::{MultiplexedConnection, RedisLink};
 use ordershop_redis::durability::Durability;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::metrics::AppendMetrics;
@@ -26,7 +26,7 @@ const EVENTS_MAX: usize = 1_000;
 /// A shop some of whose sagas don't read until they are let.
 pub struct HeldShop {
     redis: RedisServer,
-    connection: redis::aio::MultiplexedConnection,
+    connection: MultiplexedConnection,
     store: Arc<dyn EventStore>,
     shop: Shop,
     pub foreign: ForeignService,

@@ -16,7 +16,7 @@ use ordershop_contract::queue_names::GET_ENTITY;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
 use ordershop_read_model::{self as read_model, ProjectionConfig};
-use ordershop_redis::connection::RedisLink;
+use ordershop_redis::connection::{MultiplexedConnection, RedisLink};
 use ordershop_redis::durability::Durability;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
@@ -70,7 +70,7 @@ impl Stage {
         del.exec_async(&mut connection).await.unwrap();
     }
 
-    async fn connection(&self) -> redis::aio::MultiplexedConnection {
+    async fn connection(&self) -> MultiplexedConnection {
         let link = RedisLink::new(self.server.url()).unwrap();
         link.dedicated().await.unwrap()
     }

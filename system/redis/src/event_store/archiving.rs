@@ -63,7 +63,7 @@ impl ArchiveLink {
     /// The address is not valid.
     pub fn new(link: &RedisLink) -> RedisResult<Self> {
         Ok(Self {
-            shared: link.shared()?,
+            shared: link.shared(),
             keys: Topic::ALL.map(|topic| Keys::new(topic, 0)).to_vec(),
         })
     }

@@ -1,7 +1,6 @@
 //! One group commit: the pipeline that writes a batch of transactions under the fence, and the meaning of its replies. Knows the commands,
 //! not who sent the transactions or which writer leads.
 
-use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, Pipeline, RedisResult, Value};
 
 use super::entry::{parse_position, xadd};
@@ -9,6 +8,7 @@ use super::fence;
 use super::inbox::{AppendAnswer, Job};
 use super::keys::Keys;
 use super::ledger::{Ledger, Obstacle};
+use crate::connection::MultiplexedConnection;
 use crate::refusal;
 use crate::replicas::ReplicasAsked;
 use ordershop_contract::event_store::{Appended, EventStoreError, NewEvent};

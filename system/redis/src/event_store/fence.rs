@@ -1,10 +1,10 @@
 //! The fence: a number that every takeover increments. A writer watches it, so that its `EXEC` aborts after another writer's takeover.
 //! Knows the number, not which writes it guards.
 
-use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, Pipeline, RedisResult, Value};
 
 use super::entry::parse_number;
+use crate::connection::MultiplexedConnection;
 
 /// Increments the fence and watches it. If it was ours before (`previous`), increments it only if no other writer did since. `None`:
 /// another writer has taken over.

@@ -3,11 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value};
 
 use super::retrying::{READ_GRACE_MS, bounded};
-use crate::connection::RedisLink;
+use crate::connection::{MultiplexedConnection, RedisLink};
 use ordershop_contract::position::Position;
 
 /// The idle connections of followers. A connection in use belongs to its reader, and is closed if the reader is cancelled.

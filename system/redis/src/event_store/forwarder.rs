@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError, RedisResult, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::Instant;
@@ -15,7 +14,7 @@ use super::forwarding::{Answer, FIELD, Request, read};
 use super::inbox::{AppendAnswer, Job};
 use super::keys::Keys;
 use super::retrying::bounded;
-use crate::connection::RedisLink;
+use crate::connection::{MultiplexedConnection, RedisLink};
 use ordershop_contract::event_store::{Appended, EventStoreError};
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;

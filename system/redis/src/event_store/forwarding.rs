@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use redis::RedisResult;
-use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 
 use super::inbox::AppendAnswer;
 use super::retrying::{READ_GRACE_MS, bounded};
+use crate::connection::MultiplexedConnection;
 use ordershop_contract::event_store::Transaction;
 
 /// Maximum entries read at once.

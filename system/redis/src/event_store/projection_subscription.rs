@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +16,7 @@ use super::retrying::{READ_GRACE_MS, bounded};
 use super::subscription::read;
 use super::turn::Turn;
 use crate::applied::{message, position_key, position_of};
-use crate::connection::RedisLink;
+use crate::connection::{MultiplexedConnection, RedisLink};
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::epoch::Epoch;

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisResult, Value};
 
 use super::entry::{Entry, entries, recorded_xadd};
@@ -12,7 +11,7 @@ use super::keys::Keys;
 use super::lease::Lease;
 use super::ledger::claim_key;
 use super::xinfo::{self, Group};
-use crate::connection::RedisLink;
+use crate::connection::{MultiplexedConnection, RedisLink};
 use ordershop_contract::event_store::RecordedEvent;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
@@ -102,7 +101,7 @@ impl Restoration {
         let mut leases = Vec::new();
         for topic in Topic::ALL {
             let lease = Keys::new(topic, 0).writer_lease;
-            let taken = Lease::acquire(link.shared()?, &lease, &owner, LEASE_TTL).await?;
+            let taken = Lease::acquire(link.shared(), &lease, &owner, LEASE_TTL).await?;
             match taken {
                 Some(lease) => leases.push(lease),
                 None => {

@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, Pipeline, RedisResult, Value};
 
 use super::identity::ServerIdentity;
 use super::retrying::{READ_GRACE_MS, bounded};
-use crate::connection::RedisLink;
+use crate::connection::{MultiplexedConnection, RedisLink};
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;

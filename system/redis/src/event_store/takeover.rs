@@ -1,7 +1,6 @@
 //! Becoming the writer of a topic: increments the fence, then reads the last position and versions, and finds out whether a batch whose
 //! answer was lost was written. Knows how to read them, not their use.
 
-use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value};
 
 use super::commit::{Verdicts, admitted};
@@ -12,7 +11,7 @@ use super::inbox::Job;
 use super::keys::Keys;
 use super::retrying::bounded;
 use super::version_cache::VersionCache;
-use crate::connection::RedisLink;
+use crate::connection::{MultiplexedConnection, RedisLink};
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use redis::Value;
-use redis::aio::MultiplexedConnection;
 
 use super::envelope::ReplyEnvelope;
 use super::scripts::bulk;
 use super::shared::QueueShared;
+use crate::connection::MultiplexedConnection;
 use crate::refusal;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::failpoint::Failpoint;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisResult, Value};
 
 use super::batch::BatchOutcome;
@@ -13,6 +12,7 @@ use super::keys::QueueKeys;
 use super::recovery::{self, enroll, give_back};
 use super::scripts;
 use super::shared::QueueShared;
+use crate::connection::MultiplexedConnection;
 use crate::refusal;
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueName;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ordershop_contract::message_queue::{MessageQueue, QueueName};
+use ordershop_redis::connection::MultiplexedConnection;
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
-use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
 
 use crate::stage::*;
