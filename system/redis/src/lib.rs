@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod applied;
+pub mod backup;
 pub mod connection;
 pub mod durability;
 pub mod event_store;
@@ -10,6 +11,7 @@ pub mod guard;
 pub mod info;
 pub mod message_queue;
 pub mod metrics;
+pub mod put_back;
 mod refusal;
 pub mod replicas;
 pub mod requirements;
