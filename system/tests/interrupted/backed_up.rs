@@ -45,7 +45,9 @@ async fn opens(stage: &Stage, answered: &Answered) -> Result<ShopProcess, String
     let mut shop = stage.start(None);
     shop.ready().await;
     let http = shop.customer();
-    audit::is_as_answered(&http, answered).await?;
+    if !answered.is_empty() {
+        audit::is_as_answered(&http, answered).await?;
+    }
     audit::passes(&http, stage.redis_url()).await?;
     let answered = Buyers::start(&http, stage.redis_url()).finish().await;
     audit::is_as_answered(&http, &answered).await?;
@@ -106,12 +108,8 @@ async fn killed_at(point: Failpoint, pass: usize) -> Result<(), String> {
     let (stage, _, buyers) = Stage::interrupted(armed).await?;
     let answered = buyers.abandon().await;
     backup(&stage, &file).await?;
-    stage.is_emptied().await;
-
-    restore(&stage, &file).await?;
-
-    opens(&stage, &answered).await?;
-    Ok(())
+    // Another Redis: the buyers' foreign service may still write to this one.
+    goes_on_from(file, answered).await
 }
 
 /// What a key is answered with, and what the same key is with another body.
