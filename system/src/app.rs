@@ -1,12 +1,14 @@
 //! The processes of the system: one with all roles, one with one role, or a supervisor of such. The only module that knows all parts.
 
 pub mod archive;
+pub mod backup;
 pub mod dead_letters;
 mod error;
 pub mod health;
 mod peer_readiness;
 mod redis_choice;
 mod redis_place;
+pub mod restore;
 pub mod roles;
 mod running;
 mod starting;

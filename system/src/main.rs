@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::builder::Resettable;
 use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use ordershop::app::archive::restore::{self, RestoreConfig};
 use ordershop::app::archive::{self, ArchiveConfig, ArchiveError};
+use ordershop::app::backup::{self, BackupConfig};
 use ordershop::app::dead_letters::{self, DeadLettersConfig};
+use ordershop::app::restore::{self, RestoreConfig};
 use ordershop::app::roles::{Part, ROLES, Role};
 use ordershop::app::stop_request::StopRequest;
 use ordershop::app::supervisor::Supervisor;
@@ -63,7 +64,10 @@ enum Subcommands {
     /// Move the events of finished orders out of a running shop into a file
     #[command(after_help = AFTER_HELP)]
     Archive(ArchiveConfig),
-    /// Put the events of an archive back into their shop, or into an empty one, while it doesn't run
+    /// Write a whole shop into a file while it runs
+    #[command(after_help = AFTER_HELP)]
+    Backup(BackupConfig),
+    /// Put an archive back into its shop, or into an empty Redis, or a backup into an empty Redis, while no shop runs there
     #[command(after_help = AFTER_HELP)]
     Restore(RestoreConfig),
     /// Print the completion script of a shell [example: ordershop completions bash > ~/.local/share/bash-completion/completions/ordershop]
@@ -161,6 +165,7 @@ fn carry_out(matches: &ArgMatches) -> Result<ExitCode, clap::Error> {
         Subcommands::Health(asked) => run(1, ask(asked)),
         Subcommands::DeadLetters(config) => run(1, look_after_dead_letters(config)),
         Subcommands::Archive(config) => run(1, until_stopped(archive::run(config))),
+        Subcommands::Backup(config) => run(1, until_stopped(backup::run(config))),
         Subcommands::Restore(config) => run(1, until_stopped(restore::run(config))),
         Subcommands::Completions { shell } => print_completions(shell),
         Subcommands::Man { folder } => write_man_pages(&folder),
@@ -368,7 +373,7 @@ async fn look_after_dead_letters(config: DeadLettersConfig) -> ExitCode {
     }
 }
 
-/// Archives or restores. Asked to stop, it ends where it is: what is half done then is gone on with by the next one.
+/// Archives, backs up or restores. Asked to stop, it ends where it is: what is half done then is gone on with by the next one.
 async fn until_stopped(work: impl Future<Output = Result<(), ArchiveError>>) -> ExitCode {
     let mut stop = match StopRequest::listen(false) {
         Ok(stop) => stop,
@@ -379,13 +384,15 @@ async fn until_stopped(work: impl Future<Output = Result<(), ArchiveError>>) -> 
         Some(Err(error)) => {
             note(format!("ordershop: {error}"));
             match error {
-                ArchiveError::File(_) | ArchiveError::Address(_) => ExitCode::from(EXIT_BAD_INPUT),
+                ArchiveError::File(_) | ArchiveError::Address(_) | ArchiveError::Refused(_) => {
+                    ExitCode::from(EXIT_BAD_INPUT)
+                }
                 _ => ExitCode::FAILURE,
             }
         }
         None => {
             note(
-                "ordershop: stopped before it was done. No event is lost; run it again, an archive with another file, and it goes on",
+                "ordershop: stopped before it was done. No event is lost; run it again, and it goes on (an archive with another file)",
             );
             ExitCode::FAILURE
         }

@@ -106,6 +106,10 @@ failpoints! {
     ArchiveRemoved = "archive.removed",
     /// The stream of a topic has its archived events back; other topics have not.
     ArchiveRestoring = "archive.restoring",
+    /// A backup's restoration is marked and what was there is cleared; nothing is put back.
+    BackupRestoring = "archive.backup-restoring",
+    /// A backup is put back; the mark is still there.
+    BackupRestored = "archive.backup-restored",
 }
 
 impl Failpoint {

@@ -16,3 +16,4 @@ mod topic_stream;
 
 pub use event_store::OriginalEventStore;
 pub use message_queue::{MessageLimits, OriginalMessageQueue};
+pub use published::PUBLISHED_CLAIM;

@@ -12,6 +12,8 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::topic::Topic;
 
+/// How the names begin of the claims that published events take.
+pub const PUBLISHED_CLAIM: &str = "published:";
 /// Longest event id, action or entity id, bytes; they become fields and keys.
 const NAME_BYTES_MAX: usize = 200;
 
@@ -65,7 +67,7 @@ pub(super) fn transaction(topic: Topic, event_info: &str) -> Result<Transaction,
         data: object,
     };
     Ok(Transaction {
-        claims: vec![Claim::Take(format!("published:{}", info.event_id))],
+        claims: vec![Claim::Take(format!("{PUBLISHED_CLAIM}{}", info.event_id))],
         ..Transaction::of(topic, vec![event])
     })
 }

@@ -3,6 +3,7 @@
 
 mod acknowledgement;
 pub mod archiving;
+pub(crate) mod backing_up;
 mod causes;
 mod commit;
 mod config;
@@ -22,6 +23,7 @@ mod lease;
 mod ledger;
 mod projection_letters;
 mod projection_subscription;
+pub(crate) mod putting_back;
 mod readings;
 mod receiver;
 pub mod restoring;

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::connection::{MultiplexedConnection, RedisLink};
 use crate::durability::Durability;
+use crate::event_store::putting_back;
 use crate::refusal;
 use crate::requirements::{
     Asked, CHANNELS, COMMANDS, Fault, KEYS, NeededCommand, POLICY, TRANSACTION, Unfit, WAIT,
@@ -70,6 +71,7 @@ pub async fn check(link: &RedisLink, asked: Asked) -> Result<ServerInfo, CheckEr
         if let Some(reason) = seen.not_ready {
             return Err(CheckError::Away(reason.to_owned()));
         }
+        let half_restored = putting_back::unfinished(&mut connection).await;
         let mut faults = missing(&mut connection, link.user(), asked)
             .await
             .map_err(|error| CheckError::Away(refusal::words(&error)))?;
@@ -77,6 +79,9 @@ pub async fn check(link: &RedisLink, asked: Asked) -> Result<ServerInfo, CheckEr
         faults.extend(seen.too_few_replicas(asked));
         if let Some(policy) = seen.policy.filter(|policy| policy != POLICY) {
             faults.push(Fault::Evicts(policy));
+        }
+        if let Ok(Some(_)) = half_restored {
+            faults.push(Fault::HalfRestored);
         }
         if faults.is_empty() {
             Ok(seen.info)

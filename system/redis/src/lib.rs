@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod applied;
+pub mod backup;
 pub mod connection;
 mod dial;
 pub mod durability;
@@ -12,6 +13,7 @@ pub mod info;
 pub mod message_queue;
 pub mod metrics;
 mod multiplexed_connection;
+pub mod put_back;
 mod refusal;
 pub mod replicas;
 mod reply_decoder;

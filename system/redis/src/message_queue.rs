@@ -2,6 +2,7 @@
 //! in a source list or in a worker's processing list until it is answered; delivery is at least once, in order. Knows nothing of the
 //! content of messages.
 
+pub(crate) mod backing_up;
 mod batch;
 mod clock;
 mod config;

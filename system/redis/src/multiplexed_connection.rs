@@ -272,10 +272,10 @@ mod tests {
         assert_eq!(found, pipeline.get_packed_pipeline());
     }
 
-    fn pings(count: usize) -> Pipeline {
+    fn questions(count: usize) -> Pipeline {
         let mut pipe = Pipeline::new();
         for _ in 0..count {
-            pipe.cmd("PING");
+            pipe.cmd("TIME");
         }
         pipe
     }
@@ -284,9 +284,9 @@ mod tests {
     async fn replies_go_to_the_requests_in_their_order_however_they_arrive() {
         let (connection, mut server) = connection();
         let (mut first, mut second) = (connection.clone(), connection);
-        let (two, three) = (pings(2), pings(3));
+        let (two, three) = (questions(2), questions(3));
         let serving = async {
-            is_sent(&mut server, &pings(5)).await;
+            is_sent(&mut server, &questions(5)).await;
             server.write_all(b":1\r\n:2\r\n:3\r").await.unwrap();
             server.write_all(b"\n:4\r\n:5\r\n").await.unwrap();
         };
@@ -305,7 +305,7 @@ mod tests {
     async fn an_error_among_skipped_replies_is_the_answer_of_a_transaction_only() {
         for is_transaction in [false, true] {
             let (mut connection, mut server) = connection();
-            let mut pipe = pings(1);
+            let mut pipe = questions(1);
             if is_transaction {
                 pipe.atomic();
             }
@@ -335,18 +335,18 @@ mod tests {
         tokio::time::sleep(ANSWER_MAX * 2).await;
         assert!(!connection.is_closed());
         let began = Instant::now();
-        let ping = pings(1);
+        let one = questions(1);
         let later = async {
             tokio::time::sleep(ANSWER_MAX / 2).await;
-            second.send_packed_commands(&ping, 0, 1).await
+            second.send_packed_commands(&one, 0, 1).await
         };
 
-        let (early, late) = tokio::join!(first.send_packed_commands(&ping, 0, 1), later);
+        let (early, late) = tokio::join!(first.send_packed_commands(&one, 0, 1), later);
 
         assert!(early.unwrap_err().is_timeout() && late.unwrap_err().is_timeout());
         assert!(began.elapsed() >= ANSWER_MAX);
         assert!(connection.is_closed());
-        is_sent(&mut server, &pings(2)).await;
+        is_sent(&mut server, &questions(2)).await;
         let mut rest = Vec::new();
         assert_eq!(server.read_to_end(&mut rest).await.unwrap(), 0);
     }
@@ -354,8 +354,8 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_goes_fails_all_who_wait_and_the_last_clone_ends_the_connection() {
         let (mut connection, server) = connection();
-        let (ping, going) = (pings(1), async { drop(server) });
-        let (answer, ()) = tokio::join!(connection.send_packed_commands(&ping, 0, 1), going);
+        let (one, going) = (questions(1), async { drop(server) });
+        let (answer, ()) = tokio::join!(connection.send_packed_commands(&one, 0, 1), going);
         assert!(answer.unwrap_err().is_io_error() && connection.is_closed());
 
         let (connection, mut server) = self::connection();

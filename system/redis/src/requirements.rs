@@ -178,6 +178,8 @@ pub enum Fault {
     },
     /// It evicts keys when it is full.
     Evicts(String),
+    /// A backup is being put back, or was until that was interrupted.
+    HalfRestored,
     /// It has fewer replicas than must have each write.
     Replicas {
         /// How many were asked for.
@@ -227,6 +229,9 @@ impl fmt::Display for Fault {
             Self::Replicas { asked, found } => write!(
                 f,
                 "its replicas that are connected and in step are {found} (INFO replication), and {asked} must have each write (--replicas-ack): start as many, or ask for fewer"
+            ),
+            Self::HalfRestored => f.write_str(
+                "a backup is being restored to it, or its restoration was interrupted: run ordershop restore again with the same file, or empty it",
             ),
             Self::Evicts(policy) => write!(
                 f,

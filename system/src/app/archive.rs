@@ -3,12 +3,12 @@
 //! shop, or in both, and is gone on with by the next archive.
 
 mod error;
-mod file;
+pub(super) mod file;
 mod hiding;
-mod progress;
+pub(super) mod lines;
+pub(super) mod progress;
 mod removing;
-pub mod restore;
-mod selection;
+pub(super) mod selection;
 mod time;
 
 use std::path::{Path, PathBuf};
@@ -17,8 +17,9 @@ use std::sync::Arc;
 use clap::Args;
 
 pub use self::error::ArchiveError;
-use self::file::{ArchiveWriter, Header, refuse_existing};
+use self::file::{ArchiveWriter, Header};
 use self::hiding::Hiding;
+use self::lines::refuse_existing;
 use self::progress::Progress;
 use self::removing::Removing;
 use self::selection::{Fate, Selection, TOPICS};

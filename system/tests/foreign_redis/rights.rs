@@ -69,9 +69,9 @@ fn documented_for(command: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn users_with_exactly_the_documented_rights_archive_and_restore() {
+async fn users_with_exactly_the_documented_rights_archive_back_up_and_restore() {
     let redis = ForeignRedis::start(&[]).await;
-    for user in ["archive", "restore"] {
+    for user in ["archive", "backup", "restore"] {
         let rules = format!("{} {}", documented(), documented_for(user));
         let begin = ["ACL", "SETUSER", user, "on", ">password"].into_iter();
         let all: Vec<&str> = begin.chain(rules.split(' ')).collect();
@@ -100,11 +100,17 @@ async fn users_with_exactly_the_documented_rights_archive_and_restore() {
     while !run("archive", &archive).contains("archived 1 orders") {
         std::fs::remove_file(&file).unwrap();
     }
+    let whole = dir.path().join("backup");
+    let whole = whole.to_str().unwrap();
+    run("backup", &["backup", "--to", whole]);
     program.stop().await;
 
     let restored = run("restore", &["restore", path]);
+    redis.tell(&["FLUSHDB"]).await;
+    let restored_whole = run("restore", &["restore", whole]);
 
     assert!(restored.contains("restored 1 orders"), "{restored}");
+    assert!(restored_whole.contains("a whole shop"), "{restored_whole}");
 }
 
 /// Leaves the default user all rights but that of writing events of a topic.

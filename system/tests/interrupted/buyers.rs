@@ -82,9 +82,24 @@ impl Buyers {
 
     /// Waits until something is answered.
     pub async fn are_answered(&self) {
-        while self.answered.lock().unwrap().is_empty() {
+        self.are_answered_beyond(0).await;
+    }
+
+    /// Waits until more than `count` things are answered.
+    pub async fn are_answered_beyond(&self, count: usize) {
+        while self.answered.lock().unwrap().len() <= count {
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Ends them where they are; returns what was answered, but for the orders that they may be giving up.
+    pub async fn abandon(mut self) -> Answered {
+        self.tasks.shutdown().await;
+        let mut answered = std::mem::take(&mut *self.answered.lock().unwrap());
+        answered.retain(|(path, expected)| {
+            !path.starts_with("/order/") || *expected != Expected::There
+        });
+        answered
     }
 
     /// Lets each finish what it does and buy once more; returns everything that was answered.

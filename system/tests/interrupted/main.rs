@@ -6,6 +6,7 @@
 mod aof;
 mod archived;
 mod audit;
+mod backed_up;
 #[path = "../../../testing/built_program.rs"]
 mod built_program;
 mod buyers;

@@ -1,5 +1,6 @@
 //! What each interruption begins with: a Redis that outlives the shop, on which a shop has sold something.
 
+use ordershop_redis::connection::RedisLink;
 use ordershop_redis::durability::Durability;
 use ordershop_redis::server::RedisServer;
 use tempfile::TempDir;
@@ -52,6 +53,28 @@ impl Stage {
 
     pub fn redis_url(&self) -> &str {
         self.redis.url()
+    }
+
+    /// Removes everything from it.
+    pub async fn is_emptied(&self) {
+        let mut connection = self.connection().await;
+        let emptied = redis::cmd("FLUSHALL").exec_async(&mut connection).await;
+        emptied.unwrap();
+    }
+
+    /// All its keys.
+    pub async fn keys(&self) -> Vec<String> {
+        let mut connection = self.connection().await;
+        let keys = redis::cmd("KEYS")
+            .arg("*")
+            .query_async(&mut connection)
+            .await;
+        keys.unwrap()
+    }
+
+    async fn connection(&self) -> impl redis::aio::ConnectionLike {
+        let link = RedisLink::new(self.redis_url()).unwrap();
+        link.dedicated().await.unwrap()
     }
 
     /// Starts the shop, always at the same address.

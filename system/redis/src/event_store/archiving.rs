@@ -14,7 +14,7 @@ use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
 /// The hash with a shop's name in its archives, and the time before which its orders were archived last.
-const ARCHIVE_KEY: &str = "archive";
+pub(super) const ARCHIVE_KEY: &str = "archive";
 /// Entries of the hash of versions that are looked at with one call.
 const SCAN_COUNT: usize = 1_000;
 
@@ -144,16 +144,12 @@ impl ArchiveLink {
             by: "the read model's cache".to_owned(),
             groups: Vec::new(),
         };
-        for group in xinfo::read_groups(connection, events).await? {
-            let mut up_to = group.delivered;
-            if group.pending > 0 {
-                up_to = up_to.min(oldest_pending(connection, events, &group.name).await?);
-            }
+        for (name, up_to) in handled_by_groups(connection, events).await? {
             if up_to < handled.up_to {
                 handled.up_to = up_to;
-                handled.by.clone_from(&group.name);
+                handled.by.clone_from(&name);
             }
-            handled.groups.push(group.name);
+            handled.groups.push(name);
         }
         Ok(handled)
     }
@@ -211,15 +207,7 @@ impl ArchiveLink {
         let (keys, connection) = (self.keys(topic), &mut self.shared.clone());
         let (mut cursor, mut count) = (0_u64, 0);
         loop {
-            let (next, page): (u64, Vec<(String, u64)>) = redis::cmd("HSCAN")
-                .arg(&keys.versions)
-                .arg(cursor)
-                .arg("MATCH")
-                .arg(format!("{CLAIM_PREFIX}{prefix}*"))
-                .arg("COUNT")
-                .arg(SCAN_COUNT)
-                .query_async(connection)
-                .await?;
+            let (next, page) = claims_page(connection, &keys.versions, prefix, cursor).await?;
             // 1 is the mark of a claim that was taken before claims had times.
             let old = page
                 .into_iter()
@@ -243,6 +231,41 @@ fn forget(pipe: &mut Pipeline, keys: &Keys, fields: &[String]) {
     if !fields.is_empty() {
         pipe.cmd("HDEL").arg(&keys.versions).arg(fields).ignore();
     }
+}
+
+/// Some of the claims whose names begin so: each one's field, and the time at which it was taken, s since the Unix epoch; and the cursor of the
+/// next ones, 0 at the end.
+pub(super) async fn claims_page(
+    connection: &mut SharedConnection,
+    versions: &str,
+    prefix: &str,
+    cursor: u64,
+) -> RedisResult<(u64, Vec<(String, u64)>)> {
+    redis::cmd("HSCAN")
+        .arg(versions)
+        .arg(cursor)
+        .arg("MATCH")
+        .arg(format!("{CLAIM_PREFIX}{prefix}*"))
+        .arg("COUNT")
+        .arg(SCAN_COUNT)
+        .query_async(connection)
+        .await
+}
+
+/// Up to where each group of a stream has acknowledged everything.
+pub(super) async fn handled_by_groups(
+    connection: &mut SharedConnection,
+    events: &str,
+) -> RedisResult<Vec<(String, Position)>> {
+    let mut handled = Vec::new();
+    for group in xinfo::read_groups(connection, events).await? {
+        let mut up_to = group.delivered;
+        if group.pending > 0 {
+            up_to = up_to.min(oldest_pending(connection, events, &group.name).await?);
+        }
+        handled.push((group.name, up_to));
+    }
+    Ok(handled)
 }
 
 /// The position just before a group's oldest entry that it was given and has not acknowledged.

@@ -1,7 +1,7 @@
 //! Puts events back into streams that nobody writes: each topic's stream is written anew beside the old one and takes its place in one
 //! transaction. Knows the commands, not where the events come from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use redis::{Pipeline, RedisResult, Value};
@@ -12,7 +12,7 @@ use super::lease::Lease;
 use super::ledger::claim_key;
 use super::xinfo::{self, Group};
 use crate::connection::{MultiplexedConnection, RedisLink};
-use ordershop_contract::event_store::RecordedEvent;
+use ordershop_contract::event_store::{Claim, RecordedEvent};
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
@@ -129,14 +129,14 @@ impl Restoration {
         Ok(count == 0)
     }
 
-    /// Begins to write a topic's stream anew. `groups_of` are given the whole stream as handled if it has no groups yet.
+    /// Begins to write a topic's stream anew. If it has no groups yet, it gets those of `groups_of`, each with what it has handled.
     ///
     /// # Errors
     /// A group has work under way, or Redis is away.
     pub async fn rewrite(
         &mut self,
         topic: Topic,
-        groups_of: &[String],
+        groups_of: &BTreeMap<String, Position>,
     ) -> Result<NewStream, RestorationError> {
         let keys = Keys::new(topic, 0);
         let name = keys.restoring();
@@ -151,10 +151,10 @@ impl Restoration {
             });
         }
         if there.is_empty() {
-            there.extend(groups_of.iter().map(|name| Group {
+            there.extend(groups_of.iter().map(|(name, delivered)| Group {
                 name: name.clone(),
                 pending: 0,
-                delivered: Position::END,
+                delivered: *delivered,
                 read: None,
                 lag: None,
             }));
@@ -198,6 +198,34 @@ impl Restoration {
         let add = recorded_xadd(&stream.name, event);
         self.write(stream, event.position, add).await?;
         Ok(())
+    }
+
+    /// Puts an event of a backup in its place, and writes its aggregate's version and its claims: in a Redis that is marked as not yet whole,
+    /// in which nothing else is in the stream's place.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn put_whole(
+        &mut self,
+        stream: &mut NewStream,
+        event: &RecordedEvent,
+        claim: Option<Claim>,
+    ) -> Result<(), RestorationError> {
+        let versions = &stream.keys.versions;
+        let set = stream.waiting.cmd("HSET").arg(versions);
+        set.arg(event.entity_id.as_str()).arg(event.version);
+        match claim {
+            Some(Claim::Take(name)) => {
+                let taken_at_s = event.published_at_us / 1_000_000;
+                set.arg(claim_key(&name)).arg(taken_at_s);
+            }
+            Some(Claim::Release(name)) => {
+                let release = stream.waiting.cmd("HDEL").arg(versions);
+                release.arg(claim_key(&name));
+            }
+            None => {}
+        }
+        self.put(stream, event, |_| true).await
     }
 
     /// Writes what is left of the old stream, of the events those that it `keeps`.

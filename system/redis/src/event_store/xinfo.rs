@@ -16,6 +16,8 @@ pub(super) struct Stream {
     pub added: u64,
     /// The last position that was given to an entry, be it deleted since.
     pub last: Position,
+    /// How many entries it has.
+    pub entries: u64,
 }
 
 /// A consumer group's progress in a stream.
@@ -51,6 +53,7 @@ pub(super) fn stream(reply: Value) -> RedisResult<Stream> {
     Ok(Stream {
         added: field(&mut fields, "entries-added")?,
         last: position(&mut fields, "last-generated-id")?,
+        entries: field(&mut fields, "length")?,
     })
 }
 

@@ -1,13 +1,13 @@
-//! Why an archive or a restoration ended.
+//! Why an archive, a backup or a restoration ended.
 
 use ordershop_contract::event_store::EventStoreError;
 use ordershop_redis::address::AddressError;
 use ordershop_redis::event_store::restoring::RestorationError;
 use ordershop_redis::server::RedisServerError;
 
-use super::file::FileError;
+use super::lines::FileError;
 
-/// Why an archive ended.
+/// Why one of them ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// The file can't be written or read.
@@ -28,6 +28,9 @@ pub enum ArchiveError {
     /// The streams can't be restored.
     #[error(transparent)]
     Restoration(#[from] RestorationError),
+    /// It isn't the place for that, in words.
+    #[error("{0}")]
+    Refused(String),
     /// Anything else, in words.
     #[error("{0}")]
     Other(String),

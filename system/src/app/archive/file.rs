@@ -2,17 +2,14 @@
 //! its stream. Knows the form, not which events belong into it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tempfile::NamedTempFile;
 
+use super::lines::{FileError, Lines, NewFile};
 use ordershop_contract::correlation::{Correlation, Times};
 use ordershop_contract::event_store::RecordedEvent;
-use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
@@ -78,9 +75,9 @@ impl Header {
     }
 }
 
-/// A line.
+/// An event's line.
 #[derive(Serialize, Deserialize)]
-struct Line {
+pub struct Line {
     topic: Topic,
     position: Position,
     event_id: String,
@@ -141,109 +138,31 @@ impl From<Line> for RecordedEvent {
     }
 }
 
-/// A file that can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The operating system's error.
-    #[error("{}: {error}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The error.
-        error: std::io::Error,
-    },
-    /// It is not an archive, or a broken one.
-    #[error("{}, line {line}: {problem}", .path.display())]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// What is wrong.
-        problem: String,
-    },
-}
-
-/// A file that is written under another name in its folder, and removed unless it is finished.
-pub struct ArchiveWriter {
-    path: PathBuf,
-    file: BufWriter<NamedTempFile>,
-}
+/// A new archive.
+pub struct ArchiveWriter(NewFile);
 
 impl ArchiveWriter {
     /// Begins a file; nothing of that name may be there.
     pub fn begin(path: &Path, header: &Header) -> Result<Self, FileError> {
-        let io = |error| FileError::Io {
-            path: path.to_owned(),
-            error,
-        };
-        refuse_existing(path)?;
-        let file = NamedTempFile::new_in(folder(path)).map_err(io)?;
-        let mut writer = Self {
-            path: path.to_owned(),
-            file: BufWriter::with_capacity(1 << 20, file),
-        };
-        writer.line(header)?;
-        Ok(writer)
+        let mut file = NewFile::begin(path)?;
+        file.line(header)?;
+        Ok(Self(file))
     }
 
     /// Adds an event.
     pub fn add(&mut self, event: RecordedEvent) -> Result<(), FileError> {
-        self.line(&Line::from(event))
-    }
-
-    fn line(&mut self, line: &impl Serialize) -> Result<(), FileError> {
-        let written = serde_json::to_writer(&mut self.file, line).map_err(std::io::Error::from);
-        let written = written.and_then(|()| self.file.write_all(b"\n"));
-        written.map_err(|error| FileError::Io {
-            path: self.path.clone(),
-            error,
-        })
+        self.0.line(&Line::from(event)).map(drop)
     }
 
     /// Brings the file to the disk and gives it its name. Nothing that has that name meanwhile is replaced.
     pub fn finish(self) -> Result<(), FileError> {
-        let path = self.path;
-        let named = (|| {
-            let file = self.file.into_inner().map_err(|error| error.into_error())?;
-            file.as_file().sync_all()?;
-            Failpoint::ArchiveWritten.pass();
-            file.persist_noclobber(&path).map_err(|error| error.error)?;
-            File::open(folder(&path))?.sync_all()
-        })();
-        named.map_err(|error| FileError::Io { path, error })
+        self.0.finish()
     }
 }
 
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// Refuses a name that is taken.
-pub fn refuse_existing(path: &Path) -> Result<(), FileError> {
-    let error = match path.symlink_metadata() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => error,
-        Ok(_) => std::io::Error::new(
-            std::io::ErrorKind::AlreadyExists,
-            "it is there already, and an archive is never written over; choose another name",
-        ),
-    };
-    Err(FileError::Io {
-        path: path.to_owned(),
-        error,
-    })
-}
-
-/// A file that is read line by line.
+/// An archive that is read event by event.
 pub struct ArchiveReader {
-    path: PathBuf,
-    lines: BufReader<File>,
-    line: u64,
-    text: String,
+    lines: Lines,
     /// What the first line says.
     pub header: Header,
     /// What was read so far of each topic.
@@ -254,72 +173,41 @@ pub struct ArchiveReader {
 impl ArchiveReader {
     /// Opens a file and reads its first line.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let io = |error| FileError::Io {
-            path: path.to_owned(),
-            error,
-        };
-        let file = File::open(path).map_err(io)?;
-        let mut lines = BufReader::with_capacity(1 << 20, file);
-        let broken = |problem: String| FileError::Broken {
-            path: path.to_owned(),
-            line: 1,
-            problem,
-        };
-        let mut text = String::new();
-        lines.read_line(&mut text).map_err(io)?;
-        let header: Header = serde_json::from_str(&text)
-            .map_err(|error| broken(format!("it is no archive of OrderShop: {error}")))?;
+        let mut lines = Lines::open(path)?;
+        lines.next()?;
+        let header: Header = lines.parse("it is no archive of OrderShop")?;
         if header.format != FORMAT || header.version != VERSION {
-            return Err(broken(format!(
+            return Err(lines.broken(format!(
                 "it is {:?} version {}; this program reads {FORMAT:?} version {VERSION}",
                 header.format, header.version
             )));
         }
         Ok(Self {
-            path: path.to_owned(),
             lines,
-            line: 1,
-            text,
             header,
             read: BTreeMap::new(),
             last: None,
         })
     }
 
-    fn broken(&self, problem: impl Into<String>) -> FileError {
-        FileError::Broken {
-            path: self.path.clone(),
-            line: self.line,
-            problem: problem.into(),
-        }
-    }
-
     /// The next event; `None` after the last one, of a file that has all that its first line says.
     pub fn next(&mut self) -> Result<Option<RecordedEvent>, FileError> {
-        self.text.clear();
-        self.line += 1;
-        let read = self.lines.read_line(&mut self.text);
-        let bytes = read.map_err(|error| FileError::Io {
-            path: self.path.clone(),
-            error,
-        })?;
-        if bytes == 0 {
+        if !self.lines.next()? {
             let part = |(topic, part): (&Topic, &TopicPart)| (*topic, part.events);
             let expected: BTreeMap<Topic, u64> = self.header.topics.iter().map(part).collect();
             return match expected == self.read {
                 true => Ok(None),
-                false => Err(self.broken(format!(
+                false => Err(self.lines.broken(format!(
                     "the file ends, but it has {} of {} events",
                     self.read.values().sum::<u64>(),
                     self.header.events()
                 ))),
             };
         }
-        let line: Line = serde_json::from_str(&self.text)
-            .map_err(|error| self.broken(format!("it is not an event: {error}")))?;
+        let line: Line = self.lines.parse("it is not an event")?;
         let at = (line.topic, line.position);
         if self.last.is_some_and(|last| last >= at) {
-            return Err(self.broken("the events are not in their order"));
+            return Err(self.lines.broken("the events are not in their order"));
         }
         self.last = Some(at);
         *self.read.entry(line.topic).or_default() += 1;

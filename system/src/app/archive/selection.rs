@@ -7,7 +7,7 @@ use ordershop_domain::OrderStatus;
 use serde::Deserialize;
 
 use super::file::TopicPart;
-use ordershop_contract::event_store::RecordedEvent;
+use ordershop_contract::event_store::{Claim, RecordedEvent};
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::action;
@@ -96,6 +96,18 @@ struct OfOrder<'a> {
 pub fn order_of(event: &RecordedEvent) -> Option<String> {
     let data: OfOrder<'_> = serde_json::from_str(event.data.get()).ok()?;
     Some(data.order_id.into_owned())
+}
+
+/// What a billing's or a shipping's event did to the claim of its order.
+pub fn claim_of(event: &RecordedEvent) -> Option<Claim> {
+    if !matches!(event.topic, Topic::Billing | Topic::Shipping) {
+        return None;
+    }
+    let order = order_of(event)?;
+    Some(match event.action == action::DELETED {
+        true => Claim::Release(order),
+        false => Claim::Take(order),
+    })
 }
 
 impl Selection {

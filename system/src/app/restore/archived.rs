@@ -1,36 +1,21 @@
-//! `ordershop restore`: puts an archive's events back at their positions, into the shop that they are of or an empty one, while none runs.
+//! Puts an archive's events back at their positions, into the shop that they are of or an empty one.
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 
-use clap::Args;
-
-use super::error::ArchiveError;
-use super::file::ArchiveReader;
-use super::progress::Progress;
-use super::selection::order_of;
-use crate::app::redis_place::RedisPlace;
-use crate::terminal::say;
-use ordershop_contract::event_store::RecordedEvent;
+use crate::app::archive::ArchiveError;
+use crate::app::archive::file::ArchiveReader;
+use crate::app::archive::progress::Progress;
+use crate::app::archive::selection::claim_of;
+use ordershop_contract::event_store::{Claim, RecordedEvent};
 use ordershop_contract::failpoint::Failpoint;
+use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::action;
 use ordershop_read_model::keys_of;
 use ordershop_redis::connection::RedisLink;
-use ordershop_redis::durability::Durability;
 use ordershop_redis::event_store::archiving::ArchiveLink;
 use ordershop_redis::event_store::restoring::{NewStream, Restoration};
-use ordershop_redis::server::RedisServer;
-
-/// The options of `ordershop restore`.
-#[derive(Args)]
-pub struct RestoreConfig {
-    /// Put back the events in this file, which `ordershop archive` wrote
-    #[arg(value_name = "FILE")]
-    from: PathBuf,
-    #[command(flatten)]
-    redis: RedisPlace,
-}
 
 /// A topic's stream with the file's events in it, and what follows from them.
 struct Restored {
@@ -40,43 +25,14 @@ struct Restored {
     claims: HashSet<String>,
 }
 
-/// Does what was asked for.
-///
-/// # Errors
-/// What failed.
-pub async fn run(config: RestoreConfig) -> Result<(), ArchiveError> {
-    let mut file = ArchiveReader::open(&config.from)?;
-    // The whole file is checked before anything is written.
-    while file.next()?.is_some() {}
-    let server = match config.redis.private() {
-        Some(folder) => Some(RedisServer::start(&folder, Durability::default()).await?),
-        None => None,
-    };
-    let (named, tls) = config.redis.named_or_private();
-    let url = server.as_ref().map_or(named, |server| server.url().into());
-    let done = restore_to(&RedisLink::open(&url, &tls)?, &config).await;
-    if let Some(server) = server {
-        server.stop().await;
-    }
-    let (orders, events) = done?;
-    say(&format!("restored {orders} orders, {events} events"));
-    Ok(())
-}
-
-async fn restore_to(redis: &RedisLink, config: &RestoreConfig) -> Result<(u64, u64), ArchiveError> {
-    let link = ArchiveLink::new(redis)?;
-    let mut restoration = Restoration::begin(redis).await?;
-    let done = restore(&link, &mut restoration, config).await;
-    restoration.end().await;
-    done
-}
-
-async fn restore(
-    link: &ArchiveLink,
+/// Puts an archive back; says what was put back.
+pub async fn restore(
+    redis: &RedisLink,
     restoration: &mut Restoration,
-    config: &RestoreConfig,
-) -> Result<(u64, u64), ArchiveError> {
-    let mut file = ArchiveReader::open(&config.from)?;
+    from: &Path,
+) -> Result<String, ArchiveError> {
+    let link = ArchiveLink::new(redis)?;
+    let mut file = ArchiveReader::open(from)?;
     let shop = file.header.shop.clone();
     let there = link.shop().await?;
     let is_empty = there.is_none() && restoration.is_empty().await?;
@@ -96,9 +52,12 @@ async fn restore(
                 done.rest(restoration).await?;
             }
             let part = file.header.topics.get(&topic);
-            let groups = part.map_or(&[][..], |part| &part.groups);
+            // All have handled what is archived.
+            let groups = part.into_iter().flat_map(|part| &part.groups);
+            let groups: BTreeMap<String, Position> =
+                groups.map(|group| (group.clone(), Position::END)).collect();
             restored.push(Restored {
-                stream: restoration.rewrite(topic, groups).await?,
+                stream: restoration.rewrite(topic, &groups).await?,
                 topic,
                 versions: HashMap::new(),
                 claims: HashSet::new(),
@@ -126,7 +85,7 @@ async fn restore(
             .await?;
         Failpoint::ArchiveRestoring.pass();
     }
-    Ok((orders, events))
+    Ok(format!("restored {orders} orders, {events} events"))
 }
 
 impl Restored {
@@ -140,13 +99,10 @@ impl Restored {
             .entry(event.entity_id.clone().into())
             .or_default();
         *version = event.version.max(*version);
-        if matches!(self.topic, Topic::Billing | Topic::Shipping)
-            && let Some(order) = order_of(event)
-        {
-            match event.action == action::DELETED {
-                true => self.claims.remove(&order),
-                false => self.claims.insert(order),
-            };
+        match claim_of(event) {
+            Some(Claim::Take(order)) => drop(self.claims.insert(order)),
+            Some(Claim::Release(order)) => drop(self.claims.remove(&order)),
+            None => {}
         }
         let keeps = keeps(&mut self.versions);
         Ok(restoration.put(&mut self.stream, event, keeps).await?)

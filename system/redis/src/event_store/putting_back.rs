@@ -1,0 +1,64 @@
+//! What a whole shop has beside its streams, put back: claims, dead letters, its place in its archives; and the mark of a Redis in which that is
+//! under way. Knows the commands, not their order.
+
+use redis::aio::ConnectionLike;
+use redis::{Pipeline, RedisResult};
+
+use super::archiving::ARCHIVE_KEY;
+use super::backing_up::{ArchiveMark, KeptClaim, KeptLetter};
+use super::keys::Keys;
+use super::ledger::claim_key;
+use ordershop_contract::topic::Topic;
+
+/// Names the backup that is being put back; without it a shop is whole, or there is none. Every shop may read what begins so.
+const MARK: &str = "fence:backup";
+
+/// The backup of which a restoration was begun and is not finished.
+pub(crate) async fn unfinished(
+    connection: &mut impl ConnectionLike,
+) -> RedisResult<Option<String>> {
+    redis::cmd("GET").arg(MARK).query_async(connection).await
+}
+
+/// Marks that a backup is being put back.
+pub(crate) fn mark(pipe: &mut Pipeline, backup: &str) {
+    pipe.cmd("SET").arg(MARK).arg(backup);
+}
+
+/// Takes the mark off.
+pub(crate) fn unmark(pipe: &mut Pipeline) {
+    pipe.cmd("UNLINK").arg(MARK);
+}
+
+/// Removes what a topic has, with the dead letters of these groups.
+pub(crate) fn clear<'a>(
+    pipe: &mut Pipeline,
+    topic: Topic,
+    groups: impl Iterator<Item = &'a String>,
+) {
+    let keys = Keys::new(topic, 0);
+    let letters: Vec<String> = groups.map(|group| keys.dead_letters(group)).collect();
+    let own = [keys.restoring(), keys.events, keys.versions];
+    pipe.cmd("UNLINK").arg(&own).arg(letters);
+}
+
+/// Takes a claim.
+pub(crate) fn claim(pipe: &mut Pipeline, claim: &KeptClaim) {
+    let versions = Keys::new(claim.topic, 0).versions;
+    let command = pipe.cmd("HSET").arg(versions);
+    command.arg(claim_key(&claim.name)).arg(claim.taken_at_s);
+}
+
+/// Adds a dead letter to those of its group.
+pub(crate) fn letter(pipe: &mut Pipeline, letter: &KeptLetter) {
+    let key = Keys::new(letter.topic, 0).dead_letters(&letter.group);
+    let command = pipe.cmd("XADD").arg(key).arg(letter.position.to_string());
+    command.arg(&letter.fields);
+}
+
+/// Gives the shop its place in its archives.
+pub(crate) fn archive_mark(pipe: &mut Pipeline, mark: &ArchiveMark) {
+    let command = pipe.cmd("HSET").arg(ARCHIVE_KEY);
+    command.arg("shop").arg(&mark.shop);
+    command.arg("before_us").arg(mark.before_us);
+}
