@@ -11,13 +11,14 @@ use ordershop_contract::secret::Secret;
 use redis::{Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use redis::{ProtocolVersion, RedisResult, TlsCertificates};
 
+use crate::cluster::{Cluster, SCHEMES};
 use crate::sentinel::{SCHEME, Sentinels};
 
 /// What stands in the place of a password.
 const HIDDEN: &str = "***";
 
-/// The address of a Redis server: `redis://`, `rediss://` or `redis+unix://`; or `redis+sentinel://`, of those who know where it is. It prints
-/// without its password.
+/// The address of a Redis server: `redis://`, `rediss://` or `redis+unix://`; `redis+sentinel://`, of those who know where it is; or
+/// `redis+cluster://`, of nodes of a cluster. It prints without its password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(Secret);
 
@@ -114,9 +115,18 @@ pub struct AddressError {
 /// Where connections go.
 #[derive(Clone)]
 pub(crate) struct Place {
-    /// The server's client; of a server behind sentinels, what goes with each connection to it.
+    /// The server's client; of a server behind sentinels, and of a cluster, what goes with each connection.
     client: Client,
-    sentinels: Option<Arc<Sentinels>>,
+    finder: Finder,
+}
+
+/// How the server is found to which a connection goes.
+#[derive(Clone)]
+enum Finder {
+    /// It is always at the same place.
+    Fixed,
+    Sentinels(Arc<Sentinels>),
+    Cluster(Arc<Cluster>),
 }
 
 impl Place {
@@ -126,37 +136,69 @@ impl Place {
             url: url.clone(),
             reason,
         };
+        for (scheme, plain) in SCHEMES {
+            if let Some(rest) = url.reveal().strip_prefix(scheme) {
+                let nodes = Cluster::read(rest, plain).map_err(unusable)?;
+                let clients = nodes.iter().map(|node| open(&RedisUrl::from(&**node), tls));
+                let clients: Vec<Client> = clients.collect::<Result<_, _>>().map_err(unusable)?;
+                let first = clients.first().cloned();
+                let client = first.ok_or_else(|| unusable("it names no node".to_owned()))?;
+                let cluster = Cluster::of(&clients, client.get_connection_info().clone());
+                let finder = Finder::Cluster(Arc::new(cluster));
+                return Ok(Self { client, finder });
+            }
+        }
         let Some(rest) = url.reveal().strip_prefix(SCHEME) else {
-            let client = open(url, tls).map_err(unusable)?;
-            return Ok(Self {
-                client,
-                sentinels: None,
-            });
+            return Ok(Self::fixed_at(open(url, tls).map_err(unusable)?));
         };
         let (sentinels, master) = Sentinels::read(rest).map_err(unusable)?;
         Ok(Self {
             client: open(&RedisUrl::from(&*master), tls).map_err(unusable)?,
-            sentinels: Some(Arc::new(sentinels)),
+            finder: Finder::Sentinels(Arc::new(sentinels)),
         })
     }
 
-    /// A client of the server, which the sentinels are asked for each time.
-    pub(crate) async fn client(&self) -> RedisResult<Client> {
-        match &self.sentinels {
-            None => Ok(self.client.clone()),
-            Some(sentinels) => {
+    /// The place of one server.
+    pub(crate) fn fixed_at(client: Client) -> Self {
+        let finder = Finder::Fixed;
+        Self { client, finder }
+    }
+
+    /// A client of the server that has the key, which sentinels and a cluster's nodes are asked for each time. Without a key it is any server
+    /// of which there is one.
+    pub(crate) async fn client(&self, key: Option<&str>) -> RedisResult<Client> {
+        match &self.finder {
+            Finder::Fixed => Ok(self.client.clone()),
+            Finder::Sentinels(sentinels) => {
                 let info = self.settings().clone();
                 Client::open(info.set_addr(sentinels.master().await?))
             }
+            Finder::Cluster(cluster) => cluster.owner(key).await,
+        }
+    }
+
+    /// Clients of all servers that have keys.
+    pub(crate) async fn clients(&self) -> RedisResult<Vec<Client>> {
+        match &self.finder {
+            Finder::Cluster(cluster) => cluster.masters().await,
+            _ => Ok(vec![self.client(None).await?]),
         }
     }
 
     /// The client of a server that is always at the same place.
     pub(crate) fn fixed(&self) -> Option<Client> {
-        self.sentinels.is_none().then(|| self.client.clone())
+        matches!(self.finder, Finder::Fixed).then(|| self.client.clone())
     }
 
-    /// What goes with each connection. Behind sentinels the address in it is not the server's.
+    /// The cluster, if it is one.
+    pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
+        match &self.finder {
+            Finder::Cluster(cluster) => Some(cluster),
+            _ => None,
+        }
+    }
+
+    /// What goes with each connection. Behind sentinels, and of a cluster, the address in it is not the server's.
     pub(crate) fn settings(&self) -> &ConnectionInfo {
         self.client.get_connection_info()
     }
@@ -170,7 +212,7 @@ fn open(url: &RedisUrl, tls: &RedisTls) -> Result<Client, String> {
     };
     let info = url.reveal().into_connection_info().map_err(|error| {
         format!(
-            "{}; write it as redis://user:password@host:port/db, rediss://…, redis+unix:///path?db=0 or redis+sentinel://host:26379/name, with % codes for special characters",
+            "{}; write it as redis://user:password@host:port/db, rediss://…, redis+unix:///path?db=0, redis+sentinel://host:26379/name or redis+cluster://host:port,host:port, with % codes for special characters",
             unreadable(error)
         )
     })?;
@@ -186,7 +228,7 @@ fn open(url: &RedisUrl, tls: &RedisTls) -> Result<Client, String> {
     if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
         if tls.ca.is_some() || tls.cert.is_some() || tls.key.is_some() {
             return Err(
-                "certificates are given (--redis-ca, --redis-cert, --redis-key), so it must begin with rediss://"
+                "certificates are given (--redis-ca, --redis-cert, --redis-key), so it must begin with rediss:// (or rediss+cluster://)"
                     .to_owned(),
             );
         }
@@ -243,6 +285,10 @@ mod tests {
             (
                 "redis+sentinel://ann:hunter2@h:26379,i/shop?db=1",
                 "redis+sentinel://ann:***@h:26379,i/shop?db=1",
+            ),
+            (
+                "redis+cluster://ann:hunter2@h:1,i:2",
+                "redis+cluster://ann:***@h:1,i:2",
             ),
             (
                 "redis+unix:///a@b/redis.sock?db=1&user=ann&pass=hunter2",

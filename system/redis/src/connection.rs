@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use redis::aio::{ConnectionManagerConfig, MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, ConnectionAddr, ErrorKind};
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::address::{AddressError, Place, RedisTls, RedisUrl};
+use crate::cluster::Cluster;
 use crate::shared_connection::SharedConnection;
 
 /// Timeout of a reply: a server that hangs, or a connection that fell silent, must cause an error, not a hang.
@@ -94,14 +96,35 @@ impl RedisLink {
     /// # Errors
     /// The server can't be reached within [`CONNECT_TIMEOUT_MS`].
     pub async fn dedicated(&self) -> redis::RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
-            .set_response_timeout(Some(Duration::from_millis(RESPONSE_TIMEOUT_MS)))
-            .set_pipeline_buffer_size(PIPELINE_SLOTS);
-        let client = self.place.client().await?;
-        client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
+        let client = self.place.client(None).await?;
+        dedicated_to(&client).await
+    }
+
+    /// The same to the server that has a key: to the node of its slot, where there is a cluster. Commands go there that use keys of this slot
+    /// and no others. What the node refuses because the slot has moved, or is moving, is an error as of a broken connection: its owner opens
+    /// another one, at the right node.
+    ///
+    /// # Errors
+    /// As for [`RedisLink::dedicated`]; or the cluster has no node for the slot now.
+    pub async fn dedicated_for(&self, key: &str) -> redis::RedisResult<MultiplexedConnection> {
+        let client = self.place.client(Some(key)).await?;
+        dedicated_to(&client).await
+    }
+
+    /// The same to each server that has keys: to one, or to all masters of a cluster.
+    pub(crate) async fn dedicated_to_each(&self) -> redis::RedisResult<Vec<MultiplexedConnection>> {
+        let clients = self.place.clients().await?;
+        try_join_all(clients.iter().map(dedicated_to)).await
+    }
+
+    /// What keys must share for a connection that is opened for one of them to serve the other: the slot, in a cluster.
+    pub(crate) fn part_of(&self, key: &str) -> Option<usize> {
+        self.place.cluster().map(|_| Cluster::slot_of(key))
+    }
+
+    /// Whether it leads to a cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.place.cluster().is_some()
     }
 
     /// A connection for subscriptions to channels. It does not reconnect when it breaks.
@@ -110,7 +133,7 @@ impl RedisLink {
     /// The server can't be reached within [`CONNECT_TIMEOUT_MS`].
     pub(crate) async fn subscriber(&self) -> redis::RedisResult<PubSub> {
         let limit = Duration::from_millis(CONNECT_TIMEOUT_MS);
-        let connecting = async { self.place.client().await?.get_async_pubsub().await };
+        let connecting = async { self.place.client(None).await?.get_async_pubsub().await };
         match tokio::time::timeout(limit, connecting).await {
             Ok(result) => result,
             Err(_) => Err((ErrorKind::Io, "no connection in time").into()),
@@ -146,6 +169,11 @@ impl RedisLink {
         let mut left = false;
         let connections = self.all_shared().clone();
         for mut connection in connections {
+            if let Some(router) = connection.router() {
+                // A replica of a cluster says itself who has the keys.
+                router.leave_others().await;
+                continue;
+            }
             let asked = redis::cmd("INFO")
                 .arg("replication")
                 .query_async::<String>(&mut connection)
@@ -157,4 +185,14 @@ impl RedisLink {
         }
         left
     }
+}
+
+async fn dedicated_to(client: &Client) -> redis::RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
+        .set_response_timeout(Some(Duration::from_millis(RESPONSE_TIMEOUT_MS)))
+        .set_pipeline_buffer_size(PIPELINE_SLOTS);
+    client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
 }

@@ -3,6 +3,8 @@
 
 pub mod address;
 pub mod applied;
+mod cluster;
+mod cluster_router;
 pub mod connection;
 pub mod durability;
 pub mod event_store;
@@ -18,3 +20,4 @@ pub mod server;
 pub mod shared_connection;
 pub mod supervision;
 pub mod when_full;
+mod words;

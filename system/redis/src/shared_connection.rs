@@ -1,6 +1,6 @@
 //! A connection that many share, and that is opened again by itself: when it breaks, and when an answer is overdue. A connection that fell
-//! silent breaks by no error of its own. One to a server behind sentinels is opened where they say that the master is. Must not know what is
-//! sent.
+//! silent breaks by no error of its own. One to a server behind sentinels is opened where they say that the master is; one to a cluster is a connection
+//! to each node. Must not know what is sent.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,13 +10,20 @@ use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
 
 use crate::address::Place;
+use crate::cluster::Cluster;
+use crate::cluster_router::Router;
 
 /// A shared connection; clones are the same one.
 #[derive(Clone)]
-pub struct SharedConnection(Arc<Shared>);
+pub struct SharedConnection(Arc<Shared>, Beside);
+
+/// The slot of a cluster to whose node all commands go, also those that have no key and mean the server.
+type Beside = Option<usize>;
 
 struct Shared {
     place: Place,
+    /// Only where the place is a cluster; the connection in use is none then.
+    router: Option<Router<SharedConnection>>,
     config: ConnectionManagerConfig,
     current: Mutex<Current>,
 }
@@ -41,14 +48,40 @@ impl SharedConnection {
     pub(crate) fn new(place: Place, config: ConnectionManagerConfig) -> RedisResult<Self> {
         let open = |client| ConnectionManager::new_lazy_with_config(client, config.clone());
         let connection = place.fixed().map(open).transpose()?;
-        Ok(Self(Arc::new(Shared {
+        let router = place.cluster().map(|cluster| {
+            let config = config.clone();
+            let open = move |client| Self::new(Place::fixed_at(client), config.clone());
+            Router::new(Arc::clone(cluster), Box::new(open))
+        });
+        let shared = Shared {
+            router,
             place,
             config,
             current: Mutex::new(Current {
                 connection,
                 number: 0,
             }),
-        })))
+        };
+        Ok(Self(Arc::new(shared), None))
+    }
+
+    /// What sends each command to its node, where there is a cluster.
+    pub(crate) fn router(&self) -> Option<&Router<Self>> {
+        self.0.router.as_ref()
+    }
+
+    /// The same connection, all of whose commands go where a key is.
+    pub(crate) fn beside(&self, key: &str) -> Self {
+        let shared = Arc::clone(&self.0);
+        Self(shared, Some(Cluster::slot_of(key)))
+    }
+
+    /// Sends a command to each server that has keys: to one, or to all masters of a cluster.
+    pub(crate) async fn send_to_each(&mut self, cmd: &Cmd) -> RedisResult<Vec<Value>> {
+        match self.router() {
+            Some(router) => router.send_to_each(cmd).await,
+            None => Ok(vec![self.send_packed_command(cmd).await?]),
+        }
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
@@ -88,7 +121,7 @@ impl SharedConnection {
         if let Some(connection) = connection {
             return Ok((connection, number));
         }
-        let opened = self.open(self.0.place.client().await?)?;
+        let opened = self.open(self.0.place.client(None).await?)?;
         let mut current = self.current();
         // Another one may have been quicker.
         let connection = current.connection.get_or_insert(opened).clone();
@@ -113,6 +146,9 @@ impl SharedConnection {
 
     /// Sends a command.
     pub(crate) async fn send_packed_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
+        if let Some(router) = self.router() {
+            return router.send(cmd, self.1).await;
+        }
         self.with(async |connection| connection.send_packed_command(cmd).await)
             .await
     }
@@ -124,6 +160,10 @@ impl SharedConnection {
         offset: usize,
         count: usize,
     ) -> RedisResult<Vec<Value>> {
+        if let Some(router) = self.router() {
+            let sending = router.send_pipeline(pipeline, (offset, count), self.1);
+            return sending.await;
+        }
         self.with(async |connection| {
             connection
                 .send_packed_commands(pipeline, offset, count)
