@@ -26,7 +26,7 @@ pub struct UpConfig {
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:5000")]
     pub listen: SocketAddr,
 
-    /// Use this Redis or Valkey, redis://user:password@host:port/db, rediss://…, redis+unix:///path or redis+sentinel://host:26379/name; without it, a private one is started
+    /// Use this Redis or Valkey, redis://user:password@host:port/db, rediss://…, redis+unix:///path, redis+sentinel://host:26379/name or redis+cluster://host:port,host:port; without it, a private one is started
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<RedisUrl>,
 

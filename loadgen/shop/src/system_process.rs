@@ -10,6 +10,7 @@ mod plan;
 mod product;
 mod proxied_redis;
 mod redis_server;
+mod running_cluster;
 mod running_redis;
 
 use std::ffi::OsString;
@@ -311,9 +312,10 @@ impl StartedSystem for SystemProcess {
     fn roots(&self) -> Vec<u32> {
         let running = self.launch.running.as_ref();
         let proxied = self.launch.proxied.as_ref();
-        let redis = running.and_then(RunningRedis::process);
-        let redis = redis.or_else(|| proxied.and_then(ProxiedRedis::process));
-        std::iter::once(self.process()).chain(redis).collect()
+        let running = running.map_or(&[][..], RunningRedis::processes);
+        let proxied = proxied.and_then(ProxiedRedis::process);
+        let all = std::iter::once(self.process()).chain(running.iter().copied());
+        all.chain(proxied).collect()
     }
 
     fn names(&self) -> &dyn ProcessNames {

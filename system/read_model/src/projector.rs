@@ -60,7 +60,7 @@ pub(super) async fn run(
                 store: &store,
                 applied: &applied,
                 config,
-                connection: link.dedicated().await?,
+                connection: link.dedicated_for(&position_key(topic)).await?,
                 channels: Channels::of(&link),
                 position: Position::START,
                 written: Position::START,

@@ -14,6 +14,7 @@ use redis::{
 };
 use tokio_rustls::TlsConnector;
 
+use crate::cluster::{Cluster, SCHEMES};
 use crate::dial::{self, AnyStream, Certificates};
 use crate::multiplexed_connection::MultiplexedConnection;
 use crate::sentinel::{SCHEME, Sentinels};
@@ -26,8 +27,8 @@ pub const CONNECT_TIMEOUT_MS: u64 = 2_000;
 /// What stands in the place of a password.
 const HIDDEN: &str = "***";
 
-/// The address of a Redis server: `redis://`, `rediss://` or `redis+unix://`; or `redis+sentinel://`, of those who know where it is. It prints
-/// without its password.
+/// The address of a Redis server: `redis://`, `rediss://` or `redis+unix://`; `redis+sentinel://`, of those who know where it is; or
+/// `redis+cluster://`, of nodes of a cluster. It prints without its password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(Secret);
 
@@ -124,10 +125,19 @@ pub struct AddressError {
 /// Where connections go.
 #[derive(Clone)]
 pub(crate) struct Place {
-    /// The server's address, and what goes with each connection; behind sentinels only the latter counts.
+    /// The server's address, and what goes with each connection; behind sentinels, and of a cluster, only the latter counts.
     info: ConnectionInfo,
     tls: Option<TlsConnector>,
-    sentinels: Option<Arc<Sentinels>>,
+    finder: Finder,
+}
+
+/// How the server is found to which a connection goes.
+#[derive(Clone)]
+enum Finder {
+    /// It is always at the same place.
+    Fixed,
+    Sentinels(Arc<Sentinels>),
+    Cluster(Arc<Cluster>),
 }
 
 impl Place {
@@ -137,38 +147,82 @@ impl Place {
             url: url.clone(),
             reason,
         };
+        for (scheme, plain) in SCHEMES {
+            if let Some(rest) = url.reveal().strip_prefix(scheme) {
+                let nodes = Cluster::read(rest, plain).map_err(unusable)?;
+                let read = |node: &String| read(&RedisUrl::from(&**node), tls);
+                let nodes: Result<Vec<_>, _> = nodes.iter().map(read).collect();
+                let nodes = nodes.map_err(unusable)?;
+                let named: Vec<ConnectionInfo> =
+                    nodes.iter().map(|(node, _)| node.clone()).collect();
+                let first = nodes.into_iter().next();
+                let (info, tls) = first.ok_or_else(|| unusable("it names no node".to_owned()))?;
+                let cluster = Cluster::of(&named, info.clone(), tls.clone());
+                let finder = Finder::Cluster(Arc::new(cluster));
+                return Ok(Self { info, tls, finder });
+            }
+        }
         let sentinels = url.reveal().strip_prefix(SCHEME).map(Sentinels::read);
-        let (sentinels, url) = match sentinels.transpose().map_err(unusable)? {
-            None => (None, url.clone()),
-            Some((sentinels, master)) => (Some(Arc::new(sentinels)), RedisUrl::from(&*master)),
+        let (finder, url) = match sentinels.transpose().map_err(unusable)? {
+            None => (Finder::Fixed, url.clone()),
+            Some((sentinels, master)) => {
+                let finder = Finder::Sentinels(Arc::new(sentinels));
+                (finder, RedisUrl::from(&*master))
+            }
         };
         let (info, tls) = read(&url, tls).map_err(unusable)?;
-        Ok(Self {
-            info,
-            tls,
-            sentinels,
-        })
+        Ok(Self { info, tls, finder })
     }
 
-    /// Opens a stream to the server, for whose place the sentinels are asked each time.
-    pub(crate) async fn stream(&self) -> RedisResult<AnyStream> {
-        let found = match &self.sentinels {
-            None => None,
-            Some(sentinels) => Some(sentinels.master().await?),
+    /// The place of one server of a cluster.
+    pub(crate) fn at(&self, address: ConnectionAddr) -> Self {
+        Self {
+            info: self.info.clone().set_addr(address),
+            tls: self.tls.clone(),
+            finder: Finder::Fixed,
+        }
+    }
+
+    /// Opens a stream to the server that has the key, which sentinels and a cluster's nodes are asked for each time. Without a key it is any
+    /// server of which there is one.
+    pub(crate) async fn stream(&self, key: Option<&str>) -> RedisResult<AnyStream> {
+        let found = match &self.finder {
+            Finder::Fixed => None,
+            Finder::Sentinels(sentinels) => Some(sentinels.master().await?),
+            Finder::Cluster(cluster) => Some(cluster.owner(key).await?),
         };
         let address = found.as_ref().unwrap_or_else(|| self.info.addr());
         dial::stream(address, self.tls.as_ref()).await
     }
 
     /// Opens a connection there.
-    pub(crate) async fn connection(&self) -> RedisResult<MultiplexedConnection> {
+    pub(crate) async fn connection(&self, key: Option<&str>) -> RedisResult<MultiplexedConnection> {
         let connect_max = Duration::from_millis(CONNECT_TIMEOUT_MS);
         let answer_max = Duration::from_millis(RESPONSE_TIMEOUT_MS);
         let settings = self.info.redis_settings();
-        dial::connection(self.stream(), settings, connect_max, answer_max).await
+        dial::connection(self.stream(key), settings, connect_max, answer_max).await
     }
 
-    /// What goes with each connection. Behind sentinels the address in it is not the server's.
+    /// The places of all servers that have keys.
+    pub(crate) async fn each(&self) -> RedisResult<Vec<Self>> {
+        match &self.finder {
+            Finder::Cluster(cluster) => {
+                let masters = cluster.masters().await?;
+                Ok(masters.into_iter().map(|node| self.at(node)).collect())
+            }
+            _ => Ok(vec![self.clone()]),
+        }
+    }
+
+    /// The cluster, if it is one.
+    pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
+        match &self.finder {
+            Finder::Cluster(cluster) => Some(cluster),
+            _ => None,
+        }
+    }
+
+    /// What goes with each connection. Behind sentinels, and of a cluster, the address in it is not the server's.
     pub(crate) fn settings(&self) -> &ConnectionInfo {
         &self.info
     }
@@ -182,7 +236,7 @@ fn read(url: &RedisUrl, tls: &RedisTls) -> Result<(ConnectionInfo, Option<TlsCon
     };
     let info = url.reveal().into_connection_info().map_err(|error| {
         format!(
-            "{}; write it as redis://user:password@host:port/db, rediss://…, redis+unix:///path?db=0 or redis+sentinel://host:26379/name, with % codes for special characters",
+            "{}; write it as redis://user:password@host:port/db, rediss://…, redis+unix:///path?db=0, redis+sentinel://host:26379/name or redis+cluster://host:port,host:port, with % codes for special characters",
             unreadable(error)
         )
     })?;
@@ -198,7 +252,7 @@ fn read(url: &RedisUrl, tls: &RedisTls) -> Result<(ConnectionInfo, Option<TlsCon
     let ConnectionAddr::TcpTls { insecure, .. } = info.addr() else {
         if tls.ca.is_some() || tls.cert.is_some() || tls.key.is_some() {
             return Err(
-                "certificates are given (--redis-ca, --redis-cert, --redis-key), so it must begin with rediss://"
+                "certificates are given (--redis-ca, --redis-cert, --redis-key), so it must begin with rediss:// (or rediss+cluster://)"
                     .to_owned(),
             );
         }
@@ -253,6 +307,10 @@ mod tests {
             (
                 "redis+sentinel://ann:hunter2@h:26379,i/shop?db=1",
                 "redis+sentinel://ann:***@h:26379,i/shop?db=1",
+            ),
+            (
+                "redis+cluster://ann:hunter2@h:1,i:2",
+                "redis+cluster://ann:***@h:1,i:2",
             ),
             (
                 "redis+unix:///a@b/redis.sock?db=1&user=ann&pass=hunter2",

@@ -90,6 +90,16 @@ struct Heard {
 }
 
 impl Heard {
+    /// Takes positions that are reached at least, and returns whether they say anything new.
+    fn raise(&mut self, kept: &Positions) -> bool {
+        let positions = self.positions.get_or_insert_default();
+        let before = *positions;
+        for (topic, at) in kept.iter() {
+            positions.raise(topic, at);
+        }
+        *positions != before
+    }
+
     /// Takes a message's position, and returns whether it says anything new. On `channel`, one below the last shows that the topic is projected
     /// anew; on any other it is one that was reached before.
     fn take(&mut self, message: &Msg, channel: &str, at_us: u64) -> bool {
@@ -249,6 +259,11 @@ impl Inner {
                     let asked = self.asked.notified().now_or_never().is_some();
                     if !asked && self.heard.receiver_count() == 0 {
                         return Ok(());
+                    }
+                    if self.link.is_cluster() {
+                        // What nodes tell each other may get lost; what is written doesn't.
+                        let kept = self.positions().await?;
+                        self.heard.send_if_modified(|heard| heard.raise(&kept));
                     }
                     // It changes nothing, and needs no other right than the first time.
                     let answer = tokio::time::timeout(LOOK, sink.subscribe(&channels)).await;

@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use redis::ConnectionAddr;
 use redis::aio::PubSub;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::address::{AddressError, Place, RedisTls, RedisUrl};
+use crate::cluster::Cluster;
 use crate::dial;
 pub use crate::multiplexed_connection::MultiplexedConnection;
 use crate::shared_connection::SharedConnection;
@@ -91,7 +93,33 @@ impl RedisLink {
     /// # Errors
     /// The server can't be reached within [`CONNECT_TIMEOUT_MS`].
     pub async fn dedicated(&self) -> redis::RedisResult<MultiplexedConnection> {
-        self.place.connection().await
+        self.place.connection(None).await
+    }
+
+    /// The same to the server that has a key: to the node of its slot, where there is a cluster. Commands go there that use keys of this slot
+    /// and no others. What the node refuses because the slot has moved, or is moving, is an error as of a broken connection: its owner opens
+    /// another one, at the right node.
+    ///
+    /// # Errors
+    /// As for [`RedisLink::dedicated`]; or the cluster has no node for the slot now.
+    pub async fn dedicated_for(&self, key: &str) -> redis::RedisResult<MultiplexedConnection> {
+        self.place.connection(Some(key)).await
+    }
+
+    /// The same to each server that has keys: to one, or to all masters of a cluster.
+    pub(crate) async fn dedicated_to_each(&self) -> redis::RedisResult<Vec<MultiplexedConnection>> {
+        let places = self.place.each().await?;
+        try_join_all(places.iter().map(|place| place.connection(None))).await
+    }
+
+    /// What keys must share for a connection that is opened for one of them to serve the other: the slot, in a cluster.
+    pub(crate) fn part_of(&self, key: &str) -> Option<usize> {
+        self.place.cluster().map(|_| Cluster::slot_of(key))
+    }
+
+    /// Whether it leads to a cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.place.cluster().is_some()
     }
 
     /// A connection for subscriptions to channels. It does not reconnect when it breaks.
@@ -100,7 +128,7 @@ impl RedisLink {
     /// The server can't be reached within [`CONNECT_TIMEOUT_MS`].
     pub(crate) async fn subscriber(&self) -> redis::RedisResult<PubSub> {
         let connecting = async {
-            let stream = self.place.stream().await?;
+            let stream = self.place.stream(None).await?;
             PubSub::new(self.place.settings().redis_settings(), stream).await
         };
         dial::within(Duration::from_millis(CONNECT_TIMEOUT_MS), connecting).await
@@ -126,6 +154,11 @@ impl RedisLink {
         let mut left = false;
         let connections = self.all_shared().clone();
         for mut connection in connections {
+            if let Some(router) = connection.router() {
+                // A replica of a cluster says itself who has the keys.
+                router.leave_others().await;
+                continue;
+            }
             let asked = redis::cmd("INFO")
                 .arg("replication")
                 .query_async::<String>(&mut connection)

@@ -47,6 +47,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::acknowledgement::Acknowledger;
+use self::causes::TermsBegan;
 pub use self::config::EventStoreConfig;
 use self::entry::{Entry, entries, entries_of_read, events_only};
 use self::follower::Followers;
@@ -117,6 +118,7 @@ impl RedisEventStore {
         let keys: Vec<Keys> = Topic::ALL.map(|topic| Keys::new(topic, 0)).to_vec();
         let owner = uuid::Uuid::now_v7().simple().to_string();
         let published_us = Arc::default();
+        let began = TermsBegan::none();
         let mut inlets = Vec::new();
         let mut writers = Vec::new();
         for topic in Topic::ALL {
@@ -143,6 +145,7 @@ impl RedisEventStore {
                 closing: closing.clone(),
                 metrics: WriterMetrics::new(metrics, topic),
                 known: Position::START,
+                began: began.clone(),
                 published_us: Arc::clone(&published_us),
             };
             inlets.push(inlet);
@@ -409,10 +412,24 @@ impl EventStore for RedisEventStore {
     async fn server_usage(&self) -> Result<Option<ServerUsage>, EventStoreError> {
         let mut info = redis::cmd("INFO");
         info.arg("default").arg("commandstats");
-        let reply = self.query(&info).await?;
-        let info: String = redis::from_redis_value(reply)
-            .map_err(|e| EventStoreError::Unavailable(e.to_string()))?;
-        Ok(usage::usage(&info))
+        let read = || async { self.shared.clone().send_to_each(&info).await };
+        let replies = match retrying(self.config.read_retry_max(), read).await {
+            Ok(replies) => replies,
+            Err(error) => return Err(self.why(error).await),
+        };
+        let mut all: Option<ServerUsage> = None;
+        for reply in replies {
+            let info: String = redis::from_redis_value(reply)
+                .map_err(|e| EventStoreError::Unavailable(e.to_string()))?;
+            let Some(usage) = usage::usage(&info) else {
+                return Ok(None);
+            };
+            all = Some(match all {
+                None => usage,
+                Some(before) => usage::sum(before, usage),
+            });
+        }
+        Ok(all)
     }
 
     /// Writes the transactions that wait, and releases the writers' leases, so that another event store takes over at once. The leases of

@@ -14,7 +14,8 @@ use crate::durability::Durability;
 use crate::event_store::putting_back;
 use crate::refusal;
 use crate::requirements::{
-    Asked, CHANNELS, COMMANDS, Fault, KEYS, NeededCommand, POLICY, TRANSACTION, Unfit, WAIT,
+    Asked, CHANNELS, CLUSTER, COMMANDS, Fault, KEYS, NeededCommand, POLICY, TRANSACTION, Unfit,
+    WAIT,
 };
 
 /// Interval between reads: the server may be replaced, or its durability changed, while the system runs.
@@ -56,37 +57,38 @@ pub async fn loaded_percent(
 /// The server is away, or can't carry the shop.
 pub async fn check(link: &RedisLink, asked: Asked) -> Result<ServerInfo, CheckError> {
     let checking = async {
-        let looked = async {
-            let mut connection = link.dedicated().await?;
-            let seen = look(&mut connection).await?;
-            Ok((connection, seen))
-        };
-        let (mut connection, seen) = match looked.await {
+        let looked = match look_at_each(link).await {
             Ok(looked) => looked,
             Err(error) => return Err(refused(link, &error).await),
         };
-        if seen.cluster {
-            return Err(unfit(link, vec![Fault::Cluster]));
+        let mut faults: Vec<Fault> = Vec::new();
+        let mut all = Vec::new();
+        for (mut connection, seen) in looked {
+            if seen.cluster && !link.is_cluster() {
+                return Err(unfit(link, vec![Fault::Cluster]));
+            }
+            if let Some(reason) = seen.not_ready {
+                return Err(CheckError::Away(reason.to_owned()));
+            }
+            let half_restored = putting_back::unfinished(&mut connection).await;
+            let mut its_faults = missing(&mut connection, link, asked)
+                .await
+                .map_err(|error| CheckError::Away(refusal::words(&error)))?;
+            its_faults.extend(seen.less_than(asked.durability, link.user()));
+            its_faults.extend(seen.too_few_replicas(asked));
+            let policy = seen.policy.clone().filter(|policy| policy != POLICY);
+            its_faults.extend(policy.map(Fault::Evicts));
+            if let Ok(Some(_)) = half_restored {
+                its_faults.push(Fault::HalfRestored);
+            }
+            // What is wrong with all nodes of a cluster is told once.
+            its_faults.retain(|fault| !faults.contains(fault));
+            faults.append(&mut its_faults);
+            all.push(seen);
         }
-        if let Some(reason) = seen.not_ready {
-            return Err(CheckError::Away(reason.to_owned()));
-        }
-        let half_restored = putting_back::unfinished(&mut connection).await;
-        let mut faults = missing(&mut connection, link.user(), asked)
-            .await
-            .map_err(|error| CheckError::Away(refusal::words(&error)))?;
-        faults.extend(seen.less_than(asked.durability, link.user()));
-        faults.extend(seen.too_few_replicas(asked));
-        if let Some(policy) = seen.policy.filter(|policy| policy != POLICY) {
-            faults.push(Fault::Evicts(policy));
-        }
-        if let Ok(Some(_)) = half_restored {
-            faults.push(Fault::HalfRestored);
-        }
-        if faults.is_empty() {
-            Ok(seen.info)
-        } else {
-            Err(unfit(link, faults))
+        match least_durable(all) {
+            Some(seen) if faults.is_empty() => Ok(seen.info),
+            _ => Err(unfit(link, faults)),
         }
     };
     match tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), checking).await {
@@ -213,20 +215,41 @@ fn show(sender: &watch::Sender<ServerInfo>, info: ServerInfo) {
 }
 
 async fn look_once(link: &RedisLink) -> Result<Seen, CheckError> {
-    let looking = async {
-        let mut connection = link.dedicated().await?;
-        look(&mut connection).await
-    };
+    let looking = look_at_each(link);
     match tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), looking).await {
-        Ok(Ok(seen)) => match seen.not_ready {
-            None => Ok(seen),
-            Some(reason) => Err(CheckError::Away(reason.to_owned())),
-        },
+        Ok(Ok(looked)) => {
+            let all: Vec<Seen> = looked.into_iter().map(|(_, seen)| seen).collect();
+            if let Some(reason) = all.iter().find_map(|seen| seen.not_ready) {
+                return Err(CheckError::Away(reason.to_owned()));
+            }
+            let fewest = all.iter().map(|seen| seen.replicas).min();
+            let seen = least_durable(all);
+            let seen = seen.ok_or_else(|| CheckError::Away("it has no master".to_owned()))?;
+            Ok(Seen {
+                replicas: fewest.unwrap_or_default(),
+                ..seen
+            })
+        }
         Ok(Err(error)) => Err(CheckError::Away(refusal::words(&error))),
         Err(_) => Err(CheckError::Away(format!(
             "no answer within {ANSWER_MS_MAX} ms"
         ))),
     }
+}
+
+/// Looks at each server that has keys, over a connection that is also returned.
+async fn look_at_each(link: &RedisLink) -> redis::RedisResult<Vec<(MultiplexedConnection, Seen)>> {
+    let mut looked = Vec::new();
+    for mut connection in link.dedicated_to_each().await? {
+        let seen = look(&mut connection).await?;
+        looked.push((connection, seen));
+    }
+    Ok(looked)
+}
+
+/// Of a cluster's masters, one of those that keep the least; what can't be known keeps nothing.
+fn least_durable(all: Vec<Seen>) -> Option<Seen> {
+    all.into_iter().min_by_key(|seen| seen.level)
 }
 
 /// What `INFO` and `CONFIG` show.
@@ -336,7 +359,7 @@ async fn synced(connection: &mut MultiplexedConnection) -> (Option<Durability>, 
 /// into a transaction that is never carried out: the connection is dropped.
 async fn missing(
     connection: &mut MultiplexedConnection,
-    user: &str,
+    link: &RedisLink,
     asked: Asked,
 ) -> redis::RedisResult<Vec<Fault>> {
     let mut unknown = Vec::new();
@@ -361,7 +384,8 @@ async fn missing(
     if in_transaction {
         let mut probes = redis::pipe();
         let wait = (asked.replicas.ack > 0).then_some(&WAIT);
-        let commands: Vec<&NeededCommand> = COMMANDS.iter().chain(wait).collect();
+        let cluster = CLUSTER.iter().filter(|_| link.is_cluster());
+        let commands: Vec<&NeededCommand> = COMMANDS.iter().chain(wait).chain(cluster).collect();
         for needed in &commands {
             probes.add_command(command(needed));
         }
@@ -396,7 +420,7 @@ async fn missing(
     }
     if !rules.is_empty() {
         faults.push(Fault::Rights {
-            user: user.to_owned(),
+            user: link.user().to_owned(),
             rules,
         });
     }

@@ -4,6 +4,8 @@
 pub mod address;
 pub mod applied;
 pub mod backup;
+mod cluster;
+mod cluster_router;
 pub mod connection;
 mod dial;
 pub mod durability;
@@ -23,3 +25,4 @@ pub mod server;
 pub mod shared_connection;
 pub mod supervision;
 pub mod when_full;
+mod words;

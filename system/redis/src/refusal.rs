@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerError, Value};
 
-use crate::requirements::Fault;
+use crate::requirements::{CLUSTER, Fault, INFO};
 
 /// What a server's answer to a command says that was only tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +60,16 @@ pub(crate) fn fault(error: &RedisError, user: &str) -> Option<Fault> {
     match error.code()? {
         "NOAUTH" => Some(Fault::Password("it asks for a password")),
         "WRONGPASS" => Some(Fault::Password("it refuses the password or the user")),
-        "NOPERM" => Some(Fault::Rights {
-            user: user.to_owned(),
-            rules: vec!["+info".to_owned()],
-        }),
+        "NOPERM" => {
+            let of_cluster = error.detail().is_some_and(|text| text.contains("cluster"));
+            let needed = match of_cluster {
+                true => &CLUSTER[..],
+                false => &[INFO],
+            };
+            let rules = needed.iter().map(|one| format!("+{}", one.rule)).collect();
+            let user = user.to_owned();
+            Some(Fault::Rights { user, rules })
+        }
         "ERR" => Some(Fault::Refused(error.to_string())),
         _ => None,
     }
@@ -86,9 +92,19 @@ fn tls(error: &RedisError) -> Option<String> {
     Some(tls.to_string())
 }
 
-/// Whether the server has become a replica, so that this connection takes no writes any more.
-pub(crate) fn is_replica(error: &ServerError) -> bool {
-    code(error) == "READONLY"
+/// Whether the server doesn't have the keys, or takes no writes, any more, and carried nothing out: it has become a replica, or its part of a
+/// cluster has moved or is moving. Another connection finds who has them.
+pub(crate) fn is_elsewhere(error: &ServerError) -> bool {
+    matches!(
+        code(error),
+        "READONLY" | "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN"
+    )
+}
+
+/// The same of an error, or of one of a pipeline's.
+pub(crate) fn moves(error: &RedisError) -> bool {
+    let errors = error.clone().into_server_errors();
+    errors.is_some_and(|errors| errors.iter().any(|(_, error)| is_elsewhere(error)))
 }
 
 /// Whether the server is full: commands that need memory are refused, all others go on.
@@ -144,8 +160,11 @@ fn about(code: &str) -> Option<&'static str> {
             "the Redis user may not do this, NOPERM; the rights that are needed are in system/README.md"
         }
         "NOAUTH" | "WRONGPASS" => "Redis asks for another user or password",
-        "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" | "TRYAGAIN" => {
-            "Redis is a node of a cluster, which can't be used; name a single Redis or Valkey"
+        "MOVED" | "ASK" | "TRYAGAIN" => {
+            "a part of the Redis cluster moves; the connections are opened anew, to find it"
+        }
+        "CLUSTERDOWN" => {
+            "the Redis cluster is down, CLUSTERDOWN; it answers when each slot has a master again"
         }
         "BUSY" => "Redis is BUSY with a script; it goes on when that ends (SCRIPT KILL ends it)",
         _ => return None,
@@ -200,9 +219,11 @@ mod tests {
         }
         let other = error("ERR something else");
         assert!(words_of_answer(&other).contains("something else"));
-        assert!(is_replica(&error(
-            "EXECABORT Transaction discarded because of: READONLY You can't"
-        )));
+        for cause in ["READONLY You can't", "MOVED 866 127.0.0.1:7001"] {
+            let aborted = format!("EXECABORT Transaction discarded because of: {cause}");
+            assert!(is_elsewhere(&error(&aborted)) && is_elsewhere(&error(cause)));
+        }
+        assert!(!is_elsewhere(&error("OOM x")));
         assert!(is_full(&Value::ServerError(error("OOM x"))) && !is_full(&Value::Nil));
     }
 }

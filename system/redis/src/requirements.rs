@@ -56,7 +56,7 @@ pub(crate) const COMMANDS: [NeededCommand; 57] = [
     needed("hscan", &["versions:{x}", "0"]),
     needed("hset", &["entities:{x}", "y", "z"]),
     needed("incr", &["fence:{x}"]),
-    needed("info", &[]),
+    INFO,
     needed("llen", &["mq:{x}"]),
     needed("lpop", &["mq:{x}"]),
     needed("lpush", &["mq:{x}", "y"]),
@@ -97,6 +97,16 @@ pub(crate) const COMMANDS: [NeededCommand; 57] = [
     needed("zrange", &["ids:{x}", "0", "0"]),
     needed("zrangebyscore", &["mq:{x}", "0", "0"]),
     needed("zrem", &["ids:{x}", "y"]),
+];
+
+/// The command that says what a server is.
+pub(crate) const INFO: NeededCommand = needed("info", &[]);
+
+/// The commands that are needed only of a cluster's nodes.
+pub(crate) const CLUSTER: [NeededCommand; 3] = [
+    needed("asking", &[]),
+    needed("cluster|info", &[]),
+    needed("cluster|slots", &[]),
 ];
 
 /// The command that is needed only where replicas must have what is written.
@@ -151,7 +161,7 @@ pub enum Fault {
     Tls(String),
     /// It refuses the connection for another reason.
     Refused(String),
-    /// It is a node of a cluster.
+    /// It is a node of a cluster, and the address is not that of one.
     Cluster,
     /// Commands that it doesn't know.
     Commands(Vec<&'static str>),
@@ -202,7 +212,7 @@ impl fmt::Display for Fault {
             ),
             Self::Refused(reason) => f.write_str(reason),
             Self::Cluster => f.write_str(
-                "it is a node of a Redis cluster, which holds a part of the keys only: name a single Redis or Valkey (cluster-enabled no)",
+                "it is a node of a Redis cluster, which holds a part of the keys only: write redis+cluster://host:port to use the whole cluster, or name a single Redis or Valkey (cluster-enabled no)",
             ),
             Self::Commands(names) => write!(
                 f,

@@ -1,8 +1,9 @@
 //! Commands that are carried out although Redis is full: those that write what was accepted before. Knows their words, not what they mean.
 
-use redis::{Arg, Cmd, Pipeline, RedisError};
+use redis::{Cmd, Pipeline, RedisError};
 
 use crate::refusal;
+use crate::words::words;
 
 /// Whether a command, or one of a pipeline, was refused because Redis is full.
 #[must_use]
@@ -23,12 +24,4 @@ pub fn when_full(keys: &[String], expected: &str, commands: &Pipeline) -> Cmd {
         call.arg(words.len()).arg(words);
     }
     call
-}
-
-/// The words of a command, its name first.
-pub(crate) fn words(command: &Cmd) -> impl Iterator<Item = &[u8]> {
-    command.args_iter().filter_map(|word| match word {
-        Arg::Simple(bytes) => Some(bytes),
-        _ => None,
-    })
 }

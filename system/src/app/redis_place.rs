@@ -10,7 +10,7 @@ use crate::config::{DATA_DIR_DEFAULT, RedisTlsConfig};
 /// The options that say which Redis.
 #[derive(Args)]
 pub struct RedisPlace {
-    /// Use this Redis or Valkey, redis://user:password@host:port/db, rediss://…, redis+unix:///path or redis+sentinel://host:26379/name [default: the private one in --data-dir]
+    /// Use this Redis or Valkey, redis://user:password@host:port/db, rediss://…, redis+unix:///path, redis+sentinel://host:26379/name or redis+cluster://host:port,host:port [default: the private one in --data-dir]
     #[arg(long, env = "REDIS_URL", hide_env_values = true, global = true)]
     redis_url: Option<RedisUrl>,
     /// The certificates for a rediss:// address

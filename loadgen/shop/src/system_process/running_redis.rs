@@ -9,16 +9,19 @@ use redis::{Client, ConnectionAddr, RedisError};
 
 use super::error::SystemError;
 use super::product::Product;
+use super::running_cluster::{self, Nodes};
 
 /// Time limit for connecting, and for each answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// A running server.
+/// A running server, or a cluster of them.
 pub struct RunningRedis {
-    client: Client,
+    /// The server, or the nodes of the cluster that the address names.
+    named: Vec<Client>,
+    is_cluster: bool,
     shown: String,
     product: Product,
-    process: Option<u32>,
+    processes: Vec<u32>,
 }
 
 impl RunningRedis {
@@ -30,12 +33,12 @@ impl RunningRedis {
         let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
         let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
         let shown = format!("{scheme}://{place}");
-        match Client::open(url) {
+        match named(url) {
             Ok(_) => Ok(shown),
             Err(e) => Err(SystemError::Server {
                 server: shown,
                 problem: format!(
-                    "not the address of a Redis ({e}); write redis://user:password@host:port/db, rediss://… or redis+unix:///path"
+                    "not the address of a Redis ({e}); write redis://user:password@host:port/db, rediss://…, redis+unix:///path or redis+cluster://host:port,host:port"
                 ),
             }),
         }
@@ -51,15 +54,23 @@ impl RunningRedis {
             server: shown.clone(),
             problem,
         };
-        let client = Client::open(url).map_err(|e| wrong(e.to_string()))?;
-        let (info, keys) = within(&shown, async {
-            let mut connection = connect(&client).await?;
-            let info: String = redis::cmd("INFO")
-                .arg("server")
-                .query_async(&mut connection)
-                .await?;
-            let keys: u64 = redis::cmd("DBSIZE").query_async(&mut connection).await?;
-            Ok((info, keys))
+        let (named, is_cluster) = named(url).map_err(|e| wrong(e.to_string()))?;
+        let (info, keys, processes) = within(&shown, async {
+            let nodes = nodes(&named, is_cluster).await?;
+            let (mut first, mut keys, mut processes) = (None, 0, Vec::new());
+            for client in &nodes.masters {
+                let mut connection = connect(client).await?;
+                let info = told_by(&mut connection).await?;
+                processes.extend(process_of(client, &info));
+                first.get_or_insert(info);
+                let more: u64 = redis::cmd("DBSIZE").query_async(&mut connection).await?;
+                keys += more;
+            }
+            for client in &nodes.replicas {
+                let info = told_by(&mut connect(client).await?).await?;
+                processes.extend(process_of(client, &info));
+            }
+            Ok((first.unwrap_or_default(), keys, processes))
         })
         .await?;
         if keys > 0 && !may_delete {
@@ -70,12 +81,13 @@ impl RunningRedis {
         let valkey = field(&info, "valkey_version");
         let version = valkey.or_else(|| field(&info, "redis_version"));
         let server = Self {
-            process: process_of(&client, &info),
+            processes,
             product: Product {
                 server: if valkey.is_some() { "valkey" } else { "redis" }.to_owned(),
                 version: version.unwrap_or("unknown").to_owned(),
             },
-            client,
+            named,
+            is_cluster,
             shown: shown.clone(),
         };
         server.empty().await?;
@@ -88,8 +100,11 @@ impl RunningRedis {
     /// It can't be reached or refuses.
     pub async fn empty(&self) -> Result<(), SystemError> {
         within(&self.shown, async {
-            let mut connection = connect(&self.client).await?;
-            redis::cmd("FLUSHDB").query_async(&mut connection).await
+            for client in nodes(&self.named, self.is_cluster).await?.masters {
+                let mut connection = connect(&client).await?;
+                redis::cmd("FLUSHDB").exec_async(&mut connection).await?;
+            }
+            Ok(())
         })
         .await
     }
@@ -99,10 +114,33 @@ impl RunningRedis {
         &self.product
     }
 
-    /// Its process id, if it runs on this machine.
-    pub fn process(&self) -> Option<u32> {
-        self.process
+    /// The process ids of what runs on this machine: the server's, or those of a cluster's masters and replicas.
+    pub fn processes(&self) -> &[u32] {
+        &self.processes
     }
+}
+
+/// The server, or the nodes of the cluster, that an address names; and whether it is a cluster's.
+fn named(url: &str) -> redis::RedisResult<(Vec<Client>, bool)> {
+    match running_cluster::named(url)? {
+        Some(nodes) => Ok((nodes, true)),
+        None => Ok((vec![Client::open(url)?], false)),
+    }
+}
+
+async fn nodes(named: &[Client], is_cluster: bool) -> redis::RedisResult<Nodes> {
+    if is_cluster {
+        return running_cluster::nodes(named).await;
+    }
+    Ok(Nodes {
+        masters: named.to_vec(),
+        replicas: Vec::new(),
+    })
+}
+
+async fn told_by(connection: &mut MultiplexedConnection) -> redis::RedisResult<String> {
+    let mut info = redis::cmd("INFO");
+    info.arg("server").query_async(connection).await
 }
 
 async fn connect(client: &Client) -> redis::RedisResult<MultiplexedConnection> {

@@ -124,8 +124,8 @@ fn read_replies(
                 _ => None,
             });
             let error = refusal.unwrap_or(aborted);
-            if refusal::is_replica(&error) {
-                // The connection leads to an old master: a new one is opened, and the batch written there.
+            if refusal::is_elsewhere(&error) {
+                // The connection leads to an old master: a new one is opened, and the batch is written there.
                 return Err(error.into());
             }
             Ok(Committed::Refused {

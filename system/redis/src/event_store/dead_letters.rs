@@ -161,7 +161,7 @@ pub(crate) async fn resend(
     let (letters, events_there): (u64, u64) = resend.query_async(connection).await?;
     if events_there > 0 {
         // The lease stays with its owner: two active consumers would share the events, and neither would have them in order.
-        end_sessions(connection, &events, &group.name).await?;
+        end_sessions(&mut connection.beside(&events), &events, &group.name).await?;
     }
     Ok((letters > 0).then_some(events_there > 0))
 }

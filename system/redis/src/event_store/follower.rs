@@ -1,19 +1,25 @@
 //! Follows a topic outside any group: blocking reads on connections of their own, which are kept between calls.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use redis::{RedisResult, Value};
 
 use super::retrying::{READ_GRACE_MS, bounded};
 use crate::connection::{MultiplexedConnection, RedisLink};
+use crate::refusal;
+use ordershop_contract::backoff::Backoff;
 use ordershop_contract::position::Position;
 
-/// The idle connections of followers. A connection in use belongs to its reader, and is closed if the reader is cancelled.
+/// How long it is waited for a key whose part of a cluster is moving, ms.
+const MOVING_MS_MAX: u64 = 2_000;
+
+/// The idle connections of followers, each with the part of the keys that it serves. A connection in use belongs to its reader, and is closed if
+/// the reader is cancelled.
 #[derive(Debug)]
 pub(super) struct Followers {
     link: RedisLink,
-    idle: Mutex<Vec<MultiplexedConnection>>,
+    idle: Mutex<Vec<(Option<usize>, MultiplexedConnection)>>,
     idle_max: usize,
 }
 
@@ -34,16 +40,32 @@ impl Followers {
         limit: usize,
         wait_max: Duration,
     ) -> RedisResult<Value> {
-        let idle = self.idle().pop();
+        let part = self.link.part_of(key);
+        let idle = {
+            let mut idle = self.idle();
+            let at = idle.iter().rposition(|(of, _)| *of == part);
+            at.map(|at| idle.swap_remove(at).1)
+        };
         if let Some(connection) = idle {
-            // The idle connection may have died meanwhile. A new connection then shows whether Redis is away.
+            // The idle connection may have died meanwhile, or the key have moved. A new connection then shows whether Redis is away.
             match self.read_on(connection, key, after, limit, wait_max).await {
-                Err(error) if error.is_unrecoverable_error() => self.idle().clear(),
+                Err(error) if error.is_unrecoverable_error() || refusal::moves(&error) => {
+                    self.idle().retain(|(of, _)| *of != part);
+                }
                 result => return result,
             }
         }
-        let connection = self.link.dedicated().await?;
-        self.read_on(connection, key, after, limit, wait_max).await
+        let give_up = Instant::now() + Duration::from_millis(MOVING_MS_MAX);
+        let mut backoff = Backoff::default();
+        loop {
+            let connection = self.link.dedicated_for(key).await?;
+            match self.read_on(connection, key, after, limit, wait_max).await {
+                Err(error) if refusal::moves(&error) && Instant::now() < give_up => {
+                    backoff.wait().await;
+                }
+                result => return result,
+            }
+        }
     }
 
     async fn read_on(
@@ -63,12 +85,12 @@ impl Followers {
         let reply = bounded(give_up, cmd.query_async(&mut connection)).await?;
         let mut idle = self.idle();
         if idle.len() < self.idle_max {
-            idle.push(connection);
+            idle.push((self.link.part_of(key), connection));
         }
         Ok(reply)
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<MultiplexedConnection>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<(Option<usize>, MultiplexedConnection)>> {
         // A panic elsewhere can't leave this list in a bad state.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -195,7 +195,7 @@ impl Forwarder {
     async fn connected(&mut self) -> RedisResult<&mut MultiplexedConnection> {
         Ok(match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(self.link.dedicated().await?),
+            none => none.insert(self.link.dedicated_for(&self.keys.events).await?),
         })
     }
 }

@@ -33,9 +33,21 @@ pub(super) async fn statuses(
     let mut statuses = Vec::new();
     for (topic, reading) in Topic::ALL.into_iter().zip(readings) {
         let groups = xinfo::groups(replies.next().unwrap_or_default())?;
+        let late = |group: &xinfo::Group| group.lag.is_some_and(|lag| lag > 0);
+        let last = match groups.iter().any(late) {
+            true => {
+                let events = &keys[topic.index()].events;
+                xinfo::read_stream(&mut connection, events).await?.last
+            }
+            false => Position::END,
+        };
         statuses.extend(groups.into_iter().map(|group| GroupStatus {
             group: group.name,
-            undelivered: group.lag,
+            // A replica counts what it was told, which is less than what was read: as the next master it would tell of a backlog for ever.
+            undelivered: group.lag.map(|lag| match group.delivered >= last {
+                true => 0,
+                false => lag,
+            }),
             delivered: group.read,
             pending: group.pending,
             ..unknown(topic)

@@ -122,7 +122,7 @@ impl ProjectionSubscription {
         let mut get = redis::cmd("GET");
         get.arg(position_key(self.topic));
         let opening = async {
-            let mut connection = self.link.dedicated().await?;
+            let mut connection = self.link.dedicated_for(&self.events).await?;
             let kept: Option<String> = get.query_async(&mut connection).await?;
             Ok((connection, kept))
         };

@@ -58,7 +58,7 @@ async fn receive_on(
     last: &mut String,
     answering: &mut JoinSet<()>,
 ) -> RedisResult<Infallible> {
-    let mut connection = link.dedicated().await?;
+    let mut connection = link.dedicated_for(&keys.forward).await?;
     loop {
         let block = Duration::from_millis(BLOCK_MS);
         for (id, json) in read(&mut connection, &keys.forward, last, block).await? {

@@ -23,7 +23,8 @@ const BATCH: usize = 1_000;
 
 /// The shop's streams while no writer but this one may write.
 pub struct Restoration {
-    connection: MultiplexedConnection,
+    /// One a topic.
+    connections: Vec<MultiplexedConnection>,
     leases: Vec<Lease>,
 }
 
@@ -112,8 +113,15 @@ impl Restoration {
                 }
             }
         }
-        let connection = link.dedicated().await?;
-        Ok(Self { connection, leases })
+        let mut connections = Vec::new();
+        for topic in Topic::ALL {
+            let events = Keys::new(topic, 0).events;
+            connections.push(link.dedicated_for(&events).await?);
+        }
+        Ok(Self {
+            connections,
+            leases,
+        })
     }
 
     /// Whether no topic has a stream.
@@ -121,12 +129,15 @@ impl Restoration {
     /// # Errors
     /// Redis is away.
     pub async fn is_empty(&mut self) -> RedisResult<bool> {
-        let mut exists = redis::cmd("EXISTS");
         for topic in Topic::ALL {
+            let mut exists = redis::cmd("EXISTS");
             exists.arg(Keys::new(topic, 0).versions);
+            let connection = &mut self.connections[topic.index()];
+            if exists.query_async(connection).await? {
+                return Ok(false);
+            }
         }
-        let count: usize = exists.query_async(&mut self.connection).await?;
-        Ok(count == 0)
+        Ok(true)
     }
 
     /// Begins to write a topic's stream anew. If it has no groups yet, it gets those of `groups_of`, each with what it has handled.
@@ -141,8 +152,9 @@ impl Restoration {
         let keys = Keys::new(topic, 0);
         let name = keys.restoring();
         let unlink = redis::cmd("UNLINK").arg(&name).to_owned();
-        unlink.exec_async(&mut self.connection).await?;
-        let mut there = xinfo::read_groups(&mut self.connection, &keys.events).await?;
+        let connection = &mut self.connections[topic.index()];
+        unlink.exec_async(connection).await?;
+        let mut there = xinfo::read_groups(connection, &keys.events).await?;
         if let Some(busy) = there.iter().find(|group| group.pending > 0) {
             return Err(RestorationError::Pending {
                 group: busy.name.clone(),
@@ -271,7 +283,7 @@ impl Restoration {
                 .arg("+")
                 .arg("COUNT")
                 .arg(BATCH)
-                .query_async(&mut self.connection)
+                .query_async(&mut self.connections[stream.topic.index()])
                 .await?;
             stream.page = page
                 .into_iter()
@@ -304,7 +316,8 @@ impl Restoration {
         if stream.waiting_entries > 0 {
             let waiting = std::mem::take(&mut stream.waiting);
             stream.waiting_entries = 0;
-            waiting.exec_async(&mut self.connection).await?;
+            let connection = &mut self.connections[stream.topic.index()];
+            waiting.exec_async(connection).await?;
         }
         Ok(())
     }
@@ -330,9 +343,8 @@ impl Restoration {
             return Ok(());
         }
         let keys = &stream.keys;
-        let old_last = xinfo::read_stream(&mut self.connection, &keys.events)
-            .await?
-            .last;
+        let connection = &mut self.connections[topic.index()];
+        let old_last = xinfo::read_stream(connection, &keys.events).await?.last;
         let mut pipe = redis::pipe();
         pipe.atomic();
         // Whoever led before must not go on with what it remembers.
@@ -360,7 +372,7 @@ impl Restoration {
             pipe.cmd("HSET").arg(&keys.versions).arg(fields).ignore();
         }
         pipe.cmd("UNLINK").arg(cache).ignore();
-        pipe.exec_async(&mut self.connection).await?;
+        pipe.exec_async(connection).await?;
         Ok(())
     }
 

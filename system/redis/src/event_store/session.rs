@@ -51,7 +51,7 @@ impl Session {
         before: Option<&ConnectionId>,
     ) -> RedisResult<Self> {
         let work = async {
-            let mut connection = link.dedicated().await?;
+            let mut connection = link.dedicated_for(&place.events).await?;
             if let Some(before) = before {
                 end_connection(&mut connection, before).await?;
             }
@@ -142,10 +142,10 @@ impl Session {
     }
 
     /// Ends the read under way at the server; `false` if it may go on there. Entries that it delivered stay pending for the next session.
-    pub async fn end(self, mut shared: SharedConnection) -> bool {
+    pub async fn end(self, shared: SharedConnection, events: &str) -> bool {
         let Self { id, reading, .. } = self;
         if reading.is_some()
-            && let Err(error) = end_connection(&mut shared, &id).await
+            && let Err(error) = end_connection(&mut shared.beside(events), &id).await
         {
             tracing::debug!(%error, "a read under way could not be ended; it ends by itself");
             return false;

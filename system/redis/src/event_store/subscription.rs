@@ -164,7 +164,7 @@ impl RedisSubscription {
         self.turn.lease = None;
         if let Some(session) = self.delivery.session.take() {
             // A read that can't be ended here ends before the lease that it was sent under expires.
-            session.end(self.shared.clone()).await;
+            session.end(self.shared.clone(), &self.place.events).await;
         }
         Ok(())
     }
@@ -321,12 +321,12 @@ impl Drop for RedisSubscription {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let shared = self.shared.clone();
+        let (shared, events) = (self.shared.clone(), self.place.events.clone());
         runtime.spawn(async move {
             // The read ends before the lease is released, so that the next consumer loses no entries to it. If it may go on, the lease
             // isn't released but expires, which it does only after the read.
             let ended = match session {
-                Some(session) => session.end(shared).await,
+                Some(session) => session.end(shared, &events).await,
                 None => true,
             };
             if let Some(lease) = lease

@@ -65,7 +65,7 @@ pub(super) async fn take_over(
     in_flight: Option<&InFlight>,
 ) -> RedisResult<Takeover> {
     let work = async {
-        let mut connection = link.dedicated().await?;
+        let mut connection = link.dedicated_for(&keys.events).await?;
         // After this the batch in flight can't be written any more: its EXEC aborts.
         let fence = fence::take(&mut connection, &keys.fence, previous).await?;
         Failpoint::FenceRaised.pass();

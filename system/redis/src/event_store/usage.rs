@@ -27,6 +27,22 @@ pub(super) fn usage(info: &str) -> Option<ServerUsage> {
     })
 }
 
+/// The figures of two nodes of a cluster together.
+pub(super) fn sum(one: ServerUsage, other: ServerUsage) -> ServerUsage {
+    let mut calls = one.calls;
+    for (command, count) in other.calls {
+        *calls.entry(command).or_default() += count;
+    }
+    ServerUsage {
+        cpu_us: one.cpu_us + other.cpu_us,
+        commands: one.commands + other.commands,
+        calls,
+        input_bytes: one.input_bytes + other.input_bytes,
+        output_bytes: one.output_bytes + other.output_bytes,
+        memory_bytes: one.memory_bytes + other.memory_bytes,
+    }
+}
+
 /// The command and the number of its calls in a line such as `cmdstat_xadd:calls=3,usec=40,…`.
 fn calls(line: &str) -> Option<(String, u64)> {
     let (command, figures) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
@@ -50,7 +66,9 @@ mod tests {
             output_bytes: 2_000,
             memory_bytes: 1_048_576,
         };
-        assert_eq!(usage(INFO), Some(known));
+        assert_eq!(usage(INFO), Some(known.clone()));
+        let both = sum(known.clone(), known);
+        assert_eq!((both.commands, both.calls["xadd"]), (84, 6));
     }
 
     #[test]

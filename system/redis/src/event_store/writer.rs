@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::causes;
+use super::causes::{self, TermsBegan};
 use super::commit::{Committed, Verdicts, admitted, answer_written, commit, leave_open};
 use super::config::EventStoreConfig;
 use super::fence;
@@ -93,6 +93,8 @@ pub(super) struct Writer {
     pub metrics: WriterMetrics,
     /// The topic's last position as of this writer's last term; [`Position::START`] before the first.
     pub known: Position,
+    /// When the terms of this store's writers began.
+    pub began: TermsBegan,
     /// The time of the last publication in any topic of this store, µs since the Unix epoch.
     pub published_us: Arc<AtomicU64>,
 }
@@ -168,7 +170,9 @@ impl Writer {
                     previous = Some(term.fence);
                     self.published_us
                         .fetch_max(term.last_published_us, Ordering::AcqRel);
+                    self.began.set(self.topic, Some(term.since_ms));
                     let end = self.lead(&mut term, lease).await;
+                    self.began.set(self.topic, None);
                     self.known = term.last;
                     match end {
                         End::Closed | End::Deposed => return,
@@ -274,7 +278,9 @@ impl Writer {
     /// Writes one group commit: checks the jobs, commits the admitted ones, answers all.
     async fn write(&mut self, term: &mut Term, jobs: Vec<Job>) -> Option<End> {
         let limit = self.config.call_timeout();
-        let lost = match bounded(limit, causes::lost(term, &jobs)).await {
+        let in_cluster = self.link.is_cluster();
+        let in_cluster = in_cluster.then(|| (&self.began, self.answers.clone()));
+        let lost = match bounded(limit, causes::lost(term, &jobs, in_cluster)).await {
             Ok(lost) => lost,
             Err(why) => {
                 // No write was sent.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::{BoxFuture, Either, poll_immediate, select};
 use prometheus_client::metrics::histogram::Histogram;
+use tokio::sync::oneshot;
 
 use super::batch::Batch;
 use super::keys::QueueKeys;
@@ -20,6 +21,9 @@ use ordershop_contract::metrics::QueueLabels;
 
 /// Sends answers; ends when Redis has them.
 type AnswerInFlight = BoxFuture<'static, Result<(), String>>;
+
+/// Tells when the replies are sent, where they go to other servers than what is sent behind them.
+type Replied = Option<oneshot::Receiver<()>>;
 
 /// A worker of a queue on Redis.
 pub(super) struct RedisQueueConsumer {
@@ -129,7 +133,7 @@ impl RedisQueueConsumer {
     }
 
     /// Begins to send the answers, if there is a batch.
-    fn begin_to_answer(&mut self, answers: Vec<Answer>) -> Result<(), QueueError> {
+    fn begin_to_answer(&mut self, answers: Vec<Answer>) -> Result<Replied, QueueError> {
         if answers.len() != self.batch.deliveries() {
             let reason = format!(
                 "{} answers were sent for {} deliveries; send one answer per delivery",
@@ -144,13 +148,18 @@ impl RedisQueueConsumer {
             return Err(QueueError::Unavailable("not connected".to_owned()));
         };
         let batch = std::mem::take(&mut self.batch);
+        let mut told = None;
         if batch.messages() > 0 {
             let (own_list, config) = (&self.shared.reply_key, &self.shared.config);
             let outcome = batch.answer(self.queue, &self.keys, answers, own_list, config);
             let end = connection.end_of(&self.keys, &outcome);
-            self.answering = Some(Box::pin(connection.clone().answer(end, outcome)));
+            let apart = connection.replies_elsewhere() && !outcome.replies.is_empty();
+            let (replied, when_replied) = apart.then(oneshot::channel).unzip();
+            told = when_replied;
+            let answering = connection.clone().answer(end, outcome, replied);
+            self.answering = Some(Box::pin(answering));
         }
-        Ok(())
+        Ok(told)
     }
 
     /// Answers the batch and takes no messages; the worker goes on.
@@ -170,7 +179,7 @@ impl RedisQueueConsumer {
             // They are sent in two steps then: the wait must not come between.
             self.answer(std::mem::take(&mut answers)).await?;
         }
-        self.begin_to_answer(answers)?;
+        let replied = self.begin_to_answer(answers)?;
         let Some(connection) = &self.connection else {
             return Err(QueueError::Unavailable("not connected".to_owned()));
         };
@@ -178,7 +187,15 @@ impl RedisQueueConsumer {
         // The answers are polled first, so they are sent first.
         let exchange = async {
             let answering = pin!(settle(&mut self.answering));
-            let taking = pin!(connection.wait_and_take(&self.keys, self.batch_max));
+            let taking = async {
+                if let Some(replied) = replied
+                    && replied.await.is_err()
+                {
+                    return Err("the replies could not be sent".to_owned());
+                }
+                connection.wait_and_take(&self.keys, self.batch_max).await
+            };
+            let taking = pin!(taking);
             match select(answering, taking).await {
                 Either::Left((answered, mut taking)) => match poll_immediate(&mut taking).await {
                     Some(taken) => (answered, taken, true),

@@ -11,6 +11,7 @@ use super::envelope::{Envelope, ReplyEnvelope, error_payload};
 use super::keys::{self, QueueKeys};
 use super::scripts::{self, GIVE_BACK};
 use super::shared::QueueShared;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueName;
 
@@ -68,13 +69,14 @@ async fn now_ms(connection: &mut impl redis::aio::ConnectionLike) -> RedisResult
     Ok(s * 1_000 + us / 1_000)
 }
 
-/// Registers a worker, before it takes its first message.
+/// Registers a worker, before it takes its first message. The time is that of the heartbeats: a cluster's nodes have a clock each.
 pub(super) async fn enroll(
     connection: &mut impl redis::aio::ConnectionLike,
+    clock: &mut SharedConnection,
     keys: &QueueKeys,
     worker: &str,
 ) -> RedisResult<()> {
-    let now = now_ms(connection).await?;
+    let now = now_ms(clock).await?;
     scripts::beat(&keys.workers, [worker], now)
         .exec_async(connection)
         .await

@@ -34,7 +34,7 @@ async fn read_forever(shared: &QueueShared) {
     let mut was_broken = false;
     loop {
         let opened = Instant::now();
-        let error = match shared.link.dedicated().await {
+        let error = match shared.link.dedicated_for(&shared.reply_key).await {
             Ok(connection) => {
                 let error = read(shared, connection).await;
                 if opened.elapsed() > Duration::from_millis(shared.config.reconnect_ms_max) {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::config::QueueConfig;
 use super::keys::QueueKeys;
-use crate::when_full::words;
+use crate::words::words;
 
 /// Gives back a worker's messages.
 pub(super) static GIVE_BACK: LazyLock<Script> =

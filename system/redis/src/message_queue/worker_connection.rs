@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, RedisResult, Value};
+use tokio::sync::oneshot;
 
 use super::batch::BatchOutcome;
 use super::keys::QueueKeys;
@@ -49,7 +50,7 @@ impl WorkerConnection {
         queue: QueueName,
         keys: &QueueKeys,
     ) -> RedisResult<Self> {
-        let mut connection = shared.link.dedicated().await?;
+        let mut connection = shared.link.dedicated_for(&keys.source).await?;
         let worker = shared.next_worker();
         let mut hello = redis::pipe();
         hello.cmd("CLIENT").arg("SETNAME").arg(&worker).ignore();
@@ -59,7 +60,8 @@ impl WorkerConnection {
             .functions
             .enter(shared.connection.clone(), queue)
             .await?;
-        enroll(&mut connection, keys, &worker).await?;
+        let clock = &mut shared.connection.clone();
+        enroll(&mut connection, clock, keys, &worker).await?;
         shared.roster.enter(&worker, queue);
         // A Redis that went back has what was left behind before.
         shared.roster.look_on();
@@ -74,21 +76,49 @@ impl WorkerConnection {
         })
     }
 
-    /// Sends a batch's replies and ends the batch, in one round trip.
-    pub(super) async fn answer(self, end: Cmd, outcome: BatchOutcome) -> Result<(), String> {
+    /// Whether the replies go to other servers than the end of their batch.
+    pub(super) fn replies_elsewhere(&self) -> bool {
+        self.shared.link.is_cluster()
+    }
+
+    /// Sends a batch's replies and ends the batch, in one round trip; in two where they go to several servers, so that no message is off its
+    /// list whose reply isn't sent. `replied` is told between the two.
+    pub(super) async fn answer(
+        self,
+        end: Cmd,
+        outcome: BatchOutcome,
+        replied: Option<oneshot::Sender<()>>,
+    ) -> Result<(), String> {
         let mut pipeline = Pipeline::with_capacity(outcome.replies.len() + 1);
         for reply in outcome.replies {
             pipeline.add_command(reply);
         }
         if Failpoint::RepliesSent.is_armed() && !pipeline.is_empty() {
             // A test comes between the replies and the end.
-            self.send(&pipeline, Duration::ZERO).await?;
+            match replied {
+                None => drop(self.send(&pipeline, Duration::ZERO).await?),
+                Some(_) => drop(self.send_elsewhere(&pipeline).await?),
+            }
             Failpoint::RepliesSent.pass();
             pipeline.clear();
         }
-        pipeline.add_command(end);
-        let mut answers = self.send(&pipeline, Duration::ZERO).await?;
-        let ended = answers.pop();
+        let (mut answers, ended) = match replied {
+            None => {
+                pipeline.add_command(end);
+                let mut answers = self.send(&pipeline, Duration::ZERO).await?;
+                let ended = answers.pop();
+                (answers, ended)
+            }
+            Some(replied) => {
+                let answers = self.send_elsewhere(&pipeline).await?;
+                let mut last = Pipeline::with_capacity(1);
+                last.add_command(end);
+                // Whoever waits to be told sends behind this.
+                let _ = replied.send(());
+                let ended = self.send(&last, Duration::ZERO).await?.pop();
+                (answers, ended)
+            }
+        };
         let mut again = Pipeline::new();
         for (reply, answer) in pipeline.cmd_iter().zip(&answers) {
             if refusal::is_full(answer) {
@@ -97,9 +127,7 @@ impl WorkerConnection {
         }
         if !again.is_empty() {
             // Beside this connection, which may wait for messages already.
-            let mut connection = self.shared.connection.clone();
-            let pushed = connection.send_packed_commands(&again, 0, again.len());
-            answers = pushed.await.map_err(|error| refusal::words(&error))?;
+            answers = self.send_elsewhere(&again).await?;
         }
         for answer in answers {
             if let Value::ServerError(error) = answer {
@@ -160,6 +188,7 @@ impl WorkerConnection {
                 }
             }
             full if refusal::is_full(&full) => {}
+            Value::ServerError(error) => return Err(refusal::words_of_answer(&error)),
             other => return Err(format!("unexpected answer {other:?}")),
         }
         Ok(messages)
@@ -171,6 +200,13 @@ impl WorkerConnection {
         pipeline.add_command(scripts::take(list, &self.processing, messages_max));
         let mut answers = self.send(&pipeline, Duration::ZERO).await?;
         messages_of(answers.pop().unwrap_or_default())
+    }
+
+    /// Sends commands of other slots, or such as don't wait behind this connection's.
+    async fn send_elsewhere(&self, pipeline: &Pipeline) -> Result<Vec<Value>, String> {
+        let mut connection = self.shared.connection.clone();
+        let answers = connection.send_packed_commands(pipeline, 0, pipeline.len());
+        answers.await.map_err(|error| refusal::words(&error))
     }
 
     async fn send(&self, pipeline: &Pipeline, block: Duration) -> Result<Vec<Value>, String> {
@@ -207,7 +243,8 @@ fn messages_of(answer: Value) -> Result<Vec<Vec<u8>>, String> {
 impl Ended {
     /// Ends what is left of the worker in Redis, gives back its messages and removes it.
     pub(super) async fn give_back(&self, shared: &QueueShared) -> RedisResult<()> {
-        let mut connection = shared.connection.clone();
+        let keys = QueueKeys::new(self.queue);
+        let mut connection = shared.connection.beside(&keys.source);
         // Its blocked read may outlive the connection briefly. After a restart of the server its id may belong to another connection, hence
         // the name.
         let clients: String = redis::cmd("CLIENT")
@@ -225,7 +262,6 @@ impl Ended {
                 .await;
         }
         give_back(shared, self.queue, &self.worker, self.died, false).await?;
-        let keys = QueueKeys::new(self.queue);
         redis::cmd("ZREM")
             .arg(&keys.workers)
             .arg(&self.worker)
