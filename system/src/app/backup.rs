@@ -1,7 +1,7 @@
 //! `ordershop backup`: writes a whole shop as it is at one moment into a file, while it runs and sells. The order is what makes it whole: how far
 //! the consumer groups are and what is claimed is read before the moment, the events up to it afterwards.
 
-pub mod file;
+pub(super) mod file;
 
 use std::path::PathBuf;
 
