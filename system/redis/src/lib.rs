@@ -15,6 +15,7 @@ pub mod put_back;
 mod refusal;
 pub mod replicas;
 pub mod requirements;
+mod restoration_mark;
 mod sentinel;
 pub mod server;
 pub mod shared_connection;
