@@ -11,8 +11,9 @@ pub use crate::event_store::backing_up::{ArchiveMark, KeptClaim, KeptLetter, Pag
 pub use crate::message_queue::backing_up::KeptMessage;
 
 use crate::connection::RedisLink;
-use crate::event_store::{backing_up, putting_back};
+use crate::event_store::backing_up;
 use crate::message_queue::backing_up as queues;
+use crate::restoration_mark;
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
@@ -51,7 +52,7 @@ impl BackupLink {
     /// # Errors
     /// Redis is away.
     pub async fn is_half_restored(&self) -> RedisResult<bool> {
-        let unfinished = putting_back::unfinished(&mut self.0.clone()).await?;
+        let unfinished = restoration_mark::unfinished(&mut self.0.clone()).await?;
         Ok(unfinished.is_some())
     }
 

@@ -118,7 +118,8 @@ impl RedisLink {
     }
 
     /// Whether it leads to a cluster.
-    pub(crate) fn is_cluster(&self) -> bool {
+    #[must_use]
+    pub fn is_cluster(&self) -> bool {
         self.place.cluster().is_some()
     }
 

@@ -11,12 +11,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::connection::{MultiplexedConnection, RedisLink};
 use crate::durability::Durability;
-use crate::event_store::putting_back;
 use crate::refusal;
 use crate::requirements::{
     Asked, CHANNELS, CLUSTER, COMMANDS, Fault, KEYS, NeededCommand, POLICY, TRANSACTION, Unfit,
     WAIT,
 };
+use crate::restoration_mark;
 
 /// Interval between reads: the server may be replaced, or its durability changed, while the system runs.
 const ASK_MS: u64 = 5_000;
@@ -70,7 +70,7 @@ pub async fn check(link: &RedisLink, asked: Asked) -> Result<ServerInfo, CheckEr
             if let Some(reason) = seen.not_ready {
                 return Err(CheckError::Away(reason.to_owned()));
             }
-            let half_restored = putting_back::unfinished(&mut connection).await;
+            let half_restored = restoration_mark::unfinished(&mut connection).await;
             let mut its_faults = missing(&mut connection, link, asked)
                 .await
                 .map_err(|error| CheckError::Away(refusal::words(&error)))?;

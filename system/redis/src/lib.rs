@@ -20,6 +20,7 @@ mod refusal;
 pub mod replicas;
 mod reply_decoder;
 pub mod requirements;
+mod restoration_mark;
 mod sentinel;
 pub mod server;
 pub mod shared_connection;

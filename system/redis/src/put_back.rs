@@ -9,6 +9,7 @@ use crate::backup::{ArchiveMark, Groups, KeptClaim, KeptLetter, KeptMessage};
 use crate::connection::RedisLink;
 use crate::event_store::putting_back;
 use crate::message_queue::backing_up as queues;
+use crate::restoration_mark;
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::topic::Topic;
 
@@ -36,7 +37,7 @@ impl PutBack {
     /// # Errors
     /// Redis is away.
     pub async fn unfinished(&mut self) -> RedisResult<Option<String>> {
-        putting_back::unfinished(&mut self.connection).await
+        restoration_mark::unfinished(&mut self.connection).await
     }
 
     /// Begins to put a backup back. What an earlier attempt has put there goes, with the letters of its groups.
@@ -44,7 +45,7 @@ impl PutBack {
     /// # Errors
     /// Redis is away.
     pub async fn begin(&mut self, backup: &str, groups: &Groups) -> RedisResult<()> {
-        putting_back::mark(&mut self.waiting, backup);
+        restoration_mark::mark(&mut self.waiting, backup);
         for topic in Topic::ALL {
             let names = groups.get(&topic).into_iter().flat_map(BTreeMap::keys);
             putting_back::clear(&mut self.waiting, topic, names);
@@ -91,7 +92,7 @@ impl PutBack {
     /// Redis is away.
     pub async fn end(mut self) -> RedisResult<()> {
         self.flush().await?;
-        putting_back::unmark(&mut self.waiting);
+        restoration_mark::unmark(&mut self.waiting);
         self.flush().await
     }
 

@@ -1,7 +1,7 @@
 //! `ordershop backup`: writes a whole shop as it is at one moment into a file, while it runs and sells. The order is what makes it whole: how far
 //! the consumer groups are and what is claimed is read before the moment, the events up to it afterwards.
 
-pub mod file;
+pub(super) mod file;
 
 use std::path::PathBuf;
 
@@ -47,7 +47,13 @@ struct Backup {
 pub async fn run(config: BackupConfig) -> Result<(), ArchiveError> {
     refuse_existing(&config.to)?;
     let (url, tls) = config.redis.named_or_private();
-    let link = BackupLink::new(&RedisLink::open(&url, &tls)?);
+    let redis = RedisLink::open(&url, &tls)?;
+    if redis.is_cluster() {
+        // Its nodes have no moment in common.
+        let text = "a shop on a Redis Cluster can't be backed up: there is no one moment of all its nodes; copy each node's append-only files";
+        return Err(ArchiveError::Refused(text.to_owned()));
+    }
+    let link = BackupLink::new(&redis);
     if link.is_half_restored().await? {
         let text = "a backup is being restored to this Redis, or its restoration was interrupted: there is no whole shop";
         return Err(ArchiveError::Refused(text.to_owned()));

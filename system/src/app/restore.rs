@@ -62,6 +62,10 @@ async fn restore_to(
     config: &RestoreConfig,
     backup: Option<String>,
 ) -> Result<String, ArchiveError> {
+    if backup.is_some() && redis.is_cluster() {
+        let text = "a backup can't be restored into a Redis Cluster: name a single Redis";
+        return Err(ArchiveError::Refused(text.to_owned()));
+    }
     let mut put_back = PutBack::new(redis);
     let unfinished = put_back.unfinished().await?;
     if unfinished.is_some() && unfinished != backup {

@@ -33,3 +33,17 @@ async fn what_cannot_be_used_as_a_cluster_is_told_with_exit_code_2() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_not_backed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.ndjson");
+    let file = file.to_str().unwrap();
+    let url = format!("redis+cluster://127.0.0.1:{}", free_port());
+
+    let (code, said) = run(ordershop(&["backup", "--to", file]).env("REDIS_URL", &url));
+
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("can't be backed up"), "{said}");
+    assert!(!std::path::Path::new(file).exists());
+}

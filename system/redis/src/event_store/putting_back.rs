@@ -1,34 +1,13 @@
-//! What a whole shop has beside its streams, put back: claims, dead letters, its place in its archives; and the mark of a Redis in which that is
-//! under way. Knows the commands, not their order.
+//! What a whole shop has beside its streams, put back: claims, dead letters, its place in its archives. Knows the
+//! commands, not their order.
 
-use redis::aio::ConnectionLike;
-use redis::{Pipeline, RedisResult};
+use redis::Pipeline;
 
 use super::archiving::ARCHIVE_KEY;
 use super::backing_up::{ArchiveMark, KeptClaim, KeptLetter};
 use super::keys::Keys;
 use super::ledger::claim_key;
 use ordershop_contract::topic::Topic;
-
-/// Names the backup that is being put back; without it a shop is whole, or there is none. Every shop may read what begins so.
-const MARK: &str = "fence:backup";
-
-/// The backup of which a restoration was begun and is not finished.
-pub(crate) async fn unfinished(
-    connection: &mut impl ConnectionLike,
-) -> RedisResult<Option<String>> {
-    redis::cmd("GET").arg(MARK).query_async(connection).await
-}
-
-/// Marks that a backup is being put back.
-pub(crate) fn mark(pipe: &mut Pipeline, backup: &str) {
-    pipe.cmd("SET").arg(MARK).arg(backup);
-}
-
-/// Takes the mark off.
-pub(crate) fn unmark(pipe: &mut Pipeline) {
-    pipe.cmd("UNLINK").arg(MARK);
-}
 
 /// Removes what a topic has, with the dead letters of these groups.
 pub(crate) fn clear<'a>(
