@@ -389,7 +389,8 @@ mod tests {
             "h:1,i:2/shop",
             "ann:x%40y@[::1]:1,[::2]/shop?db=0",
         ] {
-            assert!(place(rest).unwrap().sentinels.is_some(), "{rest}");
+            let found = place(rest).unwrap().finder;
+            assert!(matches!(found, Finder::Sentinels(_)), "{rest}");
         }
         let found = place("ann:x%40y@h,i:2/shop?db=3").unwrap();
         let settings = found.settings().redis_settings();

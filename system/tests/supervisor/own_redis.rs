@@ -35,7 +35,9 @@ async fn killed_redis_comes_back(mode: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
     let args = ["up", "--listen", "127.0.0.1:0", "--data-dir", data];
-    let mut program = Program::start(&[&args, mode].concat());
+    // Under everysec Redis puts a write off while an fsync takes long, and the kill would take it along.
+    let durable = ["--durability", "always"];
+    let mut program = Program::start(&[&args, &durable[..], mode].concat());
     let http = Customer::new(program.url().await);
     let customer = http.customer().await;
 
