@@ -18,6 +18,8 @@ mod authority;
 #[path = "../functional/customer.rs"]
 #[allow(dead_code, reason = "other tests need the rest of it")]
 mod customer;
+#[path = "../cluster/customers.rs"]
+mod customers;
 #[path = "../grpc_server/program.rs"]
 #[allow(dead_code, reason = "other tests need the rest of it")]
 mod program;

@@ -1,14 +1,9 @@
 //! A master that is killed behind sentinels, while a replica must have each write: the shop goes on with the next one, and has all that it
 //! answered.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use hyper::Method;
-use serde_json::{Value, json};
-
 use crate::customer::Customer;
-use crate::program::{PATIENCE, Program, ordershop, run};
+use crate::customers::Load;
+use crate::program::{Program, ordershop, run};
 use crate::redis_server::{ForeignRedis, free_port};
 use crate::replicas::{has_a_replica, until};
 use crate::sentinel_server::Sentinel;
@@ -25,39 +20,6 @@ async fn server(port: u16, master: Option<u16>) -> ForeignRedis {
         arguments.extend(["--replicaof", "127.0.0.1", master]);
     }
     ForeignRedis::start(&arguments).await
-}
-
-/// Makes customers, each with a key, repeating each until it is answered; returns the ids of all, and of those that are to be made later.
-async fn make_customers(http: Customer, stop: Arc<AtomicBool>) -> Vec<String> {
-    let mut ids = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
-        let key = format!("key-{}", ids.len());
-        let (path, is_later) = match ids.len() % 2 {
-            0 => ("/customer", false),
-            _ => ("/customers", true),
-        };
-        let body = json!({"name": &key, "email": "ada@example.com"}).to_string();
-        let deadline = std::time::Instant::now() + PATIENCE;
-        let answer = loop {
-            let headers = [("idempotency-key", key.as_str())];
-            let answer = http.with(&headers, Method::POST, path, body.clone()).await;
-            if answer.status == 200 {
-                break answer;
-            }
-            assert!(
-                matches!(answer.status, 503 | 504),
-                "{}: {}",
-                answer.status,
-                answer.body
-            );
-            assert!(std::time::Instant::now() < deadline, "{}", answer.body);
-        };
-        ids.push(match is_later {
-            true => answer.result().as_str().unwrap().to_owned(),
-            false => answer.id(),
-        });
-    }
-    ids
 }
 
 async fn goes_on_with_the_next_master(mode: &[&str]) {
@@ -81,8 +43,7 @@ async fn goes_on_with_the_next_master(mode: &[&str]) {
     let http = Customer::new(program.url().await);
     assert_eq!(http.get("/health").await.body["options"]["replicas-ack"], 1);
     buys(&http).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let making = tokio::spawn(make_customers(http.clone(), Arc::clone(&stop)));
+    let load = Load::start(&http);
     http.eventually("/customers", |all| {
         all.as_array().is_some_and(|all| all.len() > 20)
     })
@@ -101,20 +62,7 @@ async fn goes_on_with_the_next_master(mode: &[&str]) {
     .await;
     buys(&http).await;
 
-    stop.store(true, Ordering::Relaxed);
-    let ids = making.await.unwrap();
-    for id in ids {
-        http.eventually(&format!("/customer/{id}"), Value::is_object)
-            .await;
-    }
-    let all = http.get("/customers").await;
-    let all = all.result().as_array().unwrap().clone();
-    let mut names: Vec<&str> = all.iter().filter_map(|one| one["name"].as_str()).collect();
-    names.retain(|name| name.starts_with("key-"));
-    let count = names.len();
-    names.sort_unstable();
-    names.dedup();
-    assert_eq!(names.len(), count, "a key made two customers");
+    load.end(&http).await;
     program.stop().await;
 }
 

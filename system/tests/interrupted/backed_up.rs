@@ -58,12 +58,7 @@ async fn opens(stage: &Stage, answered: &Answered) -> Result<ShopProcess, String
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shop_that_sells_is_backed_up_and_goes_on_in_another_redis_from_each_moment() {
     let dir = TempDir::new().unwrap();
-    let stage = Stage::empty().await;
-    let mut shop = stage.start(None);
-    shop.ready().await;
-    let answered = Buyers::start(&shop.customer(), stage.redis_url())
-        .finish()
-        .await;
+    let (stage, shop, answered) = Stage::sold().await;
     let buyers = Buyers::start(&shop.customer(), stage.redis_url());
     let mut files = Vec::new();
     for number in 0..BACKUPS {
@@ -136,12 +131,7 @@ async fn by_key(http: &crate::customer::Customer, name: &str) -> (u16, Value) {
 async fn a_restoration_that_is_killed_is_repeated_and_no_shop_starts_before() {
     let dir = TempDir::new().unwrap();
     let (file, later) = (dir.path().join("backup"), dir.path().join("later"));
-    let stage = Stage::empty().await;
-    let mut shop = stage.start(None);
-    shop.ready().await;
-    let answered = Buyers::start(&shop.customer(), stage.redis_url())
-        .finish()
-        .await;
+    let (stage, shop, answered) = Stage::sold().await;
     let product = by_key(&shop.customer(), "Tea").await;
     assert_eq!(product.0, 200, "{product:?}");
     audit::passes(&shop.customer(), stage.redis_url())

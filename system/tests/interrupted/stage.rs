@@ -5,7 +5,7 @@ use ordershop_redis::durability::Durability;
 use ordershop_redis::server::RedisServer;
 use tempfile::TempDir;
 
-use crate::buyers::Buyers;
+use crate::buyers::{Answered, Buyers};
 use crate::process::{Armed, Port, ShopProcess};
 use crate::walk::end_before;
 
@@ -19,14 +19,18 @@ pub struct Stage {
 impl Stage {
     /// Sets it up by a shop that is then ended by a signal.
     pub async fn set_up(signal: &str) -> Self {
+        let (stage, shop, _) = Self::sold().await;
+        shop.end(signal).await;
+        stage
+    }
+
+    /// Sets it up by a shop that goes on; returns also the shop, and what its buyers were answered.
+    pub async fn sold() -> (Self, ShopProcess, Answered) {
         let stage = Self::empty().await;
         let mut shop = stage.start(None);
         shop.ready().await;
-        Buyers::start(&shop.customer(), stage.redis_url())
-            .finish()
-            .await;
-        shop.end(signal).await;
-        stage
+        let buyers = Buyers::start(&shop.customer(), stage.redis_url());
+        (stage, shop, buyers.finish().await)
     }
 
     /// A Redis on which no shop was yet.
