@@ -25,6 +25,8 @@ pub(crate) const SCHEMES: [(&str, &str); 2] = [
 /// How such an address is written.
 const FORM: &str = "write it as redis+cluster://user:password@host:port,host:port (rediss+cluster:// with TLS), with as many nodes as you like; the others are found";
 
+/// How long it is waited for a slot that is moving; then the node's answer is the answer.
+pub(crate) const MOVING_MAX: Duration = Duration::from_millis(2_000);
 /// Nodes of which none answers within this count as away.
 const ANSWER_MAX: Duration = Duration::from_millis(2_000);
 /// What was asked within this isn't asked again for another new connection, ms: many are opened together.

@@ -13,14 +13,12 @@ use redis::aio::ConnectionLike;
 use redis::{Cmd, ConnectionAddr, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult};
 use redis::{ServerError, Value};
 
-use crate::cluster::Cluster;
 use crate::cluster::map::Node;
 use crate::cluster::slot;
+use crate::cluster::{Cluster, MOVING_MAX};
 use crate::refusal;
 use crate::words::words;
 
-/// How long it is waited for a slot that is moving, ms; then the node's answer is the answer.
-const MOVING_MS_MAX: u64 = 2_000;
 /// The pause before a node is asked again that has only a part of the keys, ms.
 const MOVING_PAUSE_MS: u64 = 20;
 
@@ -130,7 +128,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> Router<C> {
         offset: usize,
         count: usize,
     ) -> RedisResult<Vec<Value>> {
-        let give_up = Instant::now() + Duration::from_millis(MOVING_MS_MAX);
+        let give_up = Instant::now() + MOVING_MAX;
         let slot = pipeline.cmd_iter().find_map(slot::of_command);
         loop {
             let sent = self.send_to(slot, pipeline, (offset, count)).await;
@@ -149,7 +147,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> Router<C> {
         commands: &[&Cmd],
         whole: Option<&Pipeline>,
     ) -> RedisResult<Vec<Value>> {
-        let give_up = Instant::now() + Duration::from_millis(MOVING_MS_MAX);
+        let give_up = Instant::now() + MOVING_MAX;
         let is_wait = |at: &usize| words(commands[*at]).next() == Some(b"WAIT");
         // Each node is asked whether its replicas have what it was given.
         let wait = (0..commands.len()).rev().find(is_wait);
@@ -236,16 +234,8 @@ impl<C: ConnectionLike + Clone + Send + Sync> Router<C> {
         let mut node = self.node(&goal.node);
         if let ([number], false, None) = (numbers, goal.asking, wait) {
             let sent = node.req_packed_command(commands[*number]).await;
-            return match sent {
-                Err(error) => match &*error.clone().into_server_errors().unwrap_or_default() {
-                    [(_, refusal)] => Ok(vec![Value::ServerError(refusal.clone())]),
-                    _ => {
-                        self.broke(&error);
-                        Err(error)
-                    }
-                },
-                Ok(answer) => Ok(vec![answer]),
-            };
+            let answer = sent.inspect_err(|error| self.broke(error))?;
+            return Ok(vec![answer]);
         }
         if let Some(whole) = whole
             && !goal.asking

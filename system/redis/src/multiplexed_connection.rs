@@ -210,7 +210,8 @@ async fn exchange_all(
                 // What nobody waits for any more is not sent: its caller takes it as not known.
                 for request in taken.drain(..).filter(|request| !request.answer.is_closed()) {
                     unsent.extend_from_slice(&request.packed);
-                    sent.push_back(Sent { at, request, replies: Vec::new(), refused: None });
+                    let replies = Vec::with_capacity(request.counted);
+                    sent.push_back(Sent { at, request, replies, refused: None });
                 }
             }
             () = &mut overdue, if !sent.is_empty() => {
@@ -236,9 +237,6 @@ fn answer(sent: &mut VecDeque<Sent>, reply: Value) {
         }
         return;
     }
-    oldest
-        .replies
-        .reserve_exact(oldest.request.counted - oldest.replies.len());
     oldest.replies.push(reply);
     if oldest.replies.len() >= oldest.request.counted
         && let Some(answered) = sent.pop_front()

@@ -103,8 +103,13 @@ pub(crate) fn is_elsewhere(error: &ServerError) -> bool {
 
 /// The same of an error, or of one of a pipeline's.
 pub(crate) fn moves(error: &RedisError) -> bool {
+    any(error, is_elsewhere)
+}
+
+/// Whether an error, or one of a pipeline's, is such a one.
+pub(crate) fn any(error: &RedisError, is: fn(&ServerError) -> bool) -> bool {
     let errors = error.clone().into_server_errors();
-    errors.is_some_and(|errors| errors.iter().any(|(_, error)| is_elsewhere(error)))
+    errors.is_some_and(|errors| errors.iter().any(|(_, error)| is(error)))
 }
 
 /// Whether the server is full: commands that need memory are refused, all others go on.

@@ -8,8 +8,7 @@ use crate::words::words;
 /// Whether a command, or one of a pipeline, was refused because Redis is full.
 #[must_use]
 pub fn is_full(error: &RedisError) -> bool {
-    let errors = error.clone().into_server_errors();
-    errors.is_some_and(|errors| errors.iter().any(|(_, error)| refusal::is_oom(error)))
+    refusal::any(error, refusal::is_oom)
 }
 
 /// A call that carries out commands although Redis is full, which takes no transaction. It returns 1, or 0 and does nothing where the first of

@@ -6,13 +6,11 @@ use std::time::{Duration, Instant};
 use redis::{RedisResult, Value};
 
 use super::retrying::{READ_GRACE_MS, bounded};
+use crate::cluster::MOVING_MAX;
 use crate::connection::{MultiplexedConnection, RedisLink};
 use crate::refusal;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::position::Position;
-
-/// How long it is waited for a key whose part of a cluster is moving, ms.
-const MOVING_MS_MAX: u64 = 2_000;
 
 /// The idle connections of followers, each with the part of the keys that it serves. A connection in use belongs to its reader, and is closed if
 /// the reader is cancelled.
@@ -55,7 +53,7 @@ impl Followers {
                 result => return result,
             }
         }
-        let give_up = Instant::now() + Duration::from_millis(MOVING_MS_MAX);
+        let give_up = Instant::now() + MOVING_MAX;
         let mut backoff = Backoff::default();
         loop {
             let connection = self.link.dedicated_for(key).await?;
