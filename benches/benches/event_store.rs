@@ -29,7 +29,6 @@ fn start_store(stage: &Stage) -> Arc<RedisEventStore> {
     let link = stage.link();
     stage.run(async move {
         RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default())
-            .expect("the address is the server's")
     })
 }
 

@@ -73,14 +73,12 @@ impl Far {
             stage.link(),
             QueueMetrics::default(),
             QueueConfig::default(),
-        )
-        .expect("the address is the server's");
+        );
         let store = RedisEventStore::start(
             stage.link(),
             &AppendMetrics::default(),
             EventStoreConfig::default(),
-        )
-        .expect("the address is the server's");
+        );
         let (_, runs_on) = watch::channel(ServerInfo::default());
         let drain = CancellationToken::new();
         let routes = Server::builder()
@@ -213,7 +211,6 @@ fn queue_calls(c: &mut Criterion) {
                 let link = stage.link();
                 stage.run(async move {
                     RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default())
-                        .expect("the address is the server's")
                 })
             }
         };
@@ -246,7 +243,6 @@ fn near_store(stage: &Stage, far: Option<&Far>) -> Arc<dyn EventStore> {
             let link = stage.link();
             stage.run(async move {
                 RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default())
-                    .expect("the address is the server's")
             })
         }
     }

@@ -50,8 +50,7 @@ fn message(caller: usize, number: u64) -> OutgoingMessage {
 fn start_queue(stage: &Stage) -> Arc<RedisMessageQueue> {
     let link = stage.link();
     stage.run(async move {
-        let queue = RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default())
-            .expect("the address is the server's");
+        let queue = RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default());
         let mut worker = queue.consume(ECHO, BATCH_MAX).await.expect("a worker");
         tokio::spawn(async move {
             let mut answers = Vec::new();

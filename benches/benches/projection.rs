@@ -156,10 +156,7 @@ impl System {
             );
             let queue =
                 RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default());
-            Self {
-                events: events.expect("the address is the server's"),
-                queue: queue.expect("the address is the server's"),
-            }
+            Self { events, queue }
         })
     }
 
@@ -186,8 +183,7 @@ fn rebuilds(stage: &Stage, system: &System, last: Position, iterations: u64) -> 
                 .await
                 .expect("Redis answers");
             let started = Instant::now();
-            let applied = read_model::start(&context, &link, ProjectionConfig::default())
-                .expect("the address is the server's");
+            let applied = read_model::start(&context, &link, ProjectionConfig::default());
             let behind = applied
                 .wait(
                     &Positions::of(Topic::Order, last),

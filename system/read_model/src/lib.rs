@@ -44,15 +44,12 @@ const REPORT_WORKERS: usize = 2;
 
 /// Starts the projections of every topic and the query workers; returns the applied positions. Several processes may run it on one Redis:
 /// each topic is projected by one of them at a time, and all answer queries.
-///
-/// # Errors
-/// The Redis address is not valid.
 pub fn start(
     context: &ServiceContext,
     link: &RedisLink,
     config: ProjectionConfig,
-) -> redis::RedisResult<AppliedPositions> {
-    let store = ReadStore::new(link)?;
+) -> AppliedPositions {
+    let store = ReadStore::new(link);
     let told = AppliedWatch::of_written(link.clone(), link.shared(), context.stop.clone());
     let applied = AppliedPositions::new(store.clone(), told);
     for topic in Topic::ALL {
@@ -82,5 +79,5 @@ pub fn start(
     ] {
         run_worker(context, queue, REPORT_WORKERS, &handler);
     }
-    Ok(applied)
+    applied
 }

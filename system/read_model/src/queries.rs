@@ -369,14 +369,14 @@ mod tests {
             .arg(AT.to_string())
             .arg(&["a", "b"]);
         cart.exec_async(&mut connection).await.unwrap();
-        let store = ReadStore::new(&link).unwrap();
+        let store = ReadStore::new(&link);
         let stop = CancellationToken::new();
         let told = AppliedWatch::of_written(link.clone(), link.shared(), stop);
         let queries = Queries {
             store: store.clone(),
             applied: AppliedPositions::new(store.clone(), told),
             behind: TopicsBehind::default(),
-            events: events.unwrap(),
+            events,
         };
         let tea = store.overlay().of(Topic::Product).apply(&product());
         tea.unwrap();

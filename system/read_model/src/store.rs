@@ -67,17 +67,15 @@ pub struct ReadStore {
 
 impl ReadStore {
     /// Reads over a shared connection.
-    ///
-    /// # Errors
-    /// The address is not valid.
-    pub fn new(link: &RedisLink) -> redis::RedisResult<Self> {
-        Ok(Self {
+    #[must_use]
+    pub fn new(link: &RedisLink) -> Self {
+        Self {
             connection: link.shared(),
             overlay: Arc::default(),
             written: watch::Sender::new(Positions::NONE),
             applied: watch::Sender::new(Positions::NONE),
             falls: Arc::default(),
-        })
+        }
     }
 
     pub(super) fn overlay(&self) -> &Overlay {

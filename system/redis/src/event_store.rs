@@ -42,7 +42,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -102,14 +102,7 @@ pub struct RedisEventStore {
 
 impl RedisEventStore {
     /// Starts a writer for every topic. Redis need not run yet: until it does, calls wait or fail as unavailable.
-    ///
-    /// # Errors
-    /// The link's address is not valid.
-    pub fn start(
-        link: RedisLink,
-        metrics: &AppendMetrics,
-        config: EventStoreConfig,
-    ) -> RedisResult<Arc<Self>> {
+    pub fn start(link: RedisLink, metrics: &AppendMetrics, config: EventStoreConfig) -> Arc<Self> {
         let config = Arc::new(config);
         let shared = link.shared();
         let leases = link.shared();
@@ -151,7 +144,7 @@ impl RedisEventStore {
             inlets.push(inlet);
             writers.push(tokio::spawn(writer.run()));
         }
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             followers: Followers::new(link.clone(), config.follow_connections_max),
             applied: AppliedWatch::of_applied(link.clone(), shared.clone(), closing.clone()),
             lags: Lags::default(),
@@ -164,7 +157,7 @@ impl RedisEventStore {
             leases,
             closing,
             writers: Mutex::new(writers),
-        }))
+        })
     }
 
     fn keys(&self, topic: Topic) -> &Keys {

@@ -77,14 +77,7 @@ pub struct RedisMessageQueue {
 impl RedisMessageQueue {
     /// Starts the queue's tasks (sending, reading replies, heartbeats, recovery). Redis need not run yet: until it does, calls fail and
     /// workers wait. Must be called in a tokio runtime.
-    ///
-    /// # Errors
-    /// The link's address is not valid.
-    pub fn start(
-        link: RedisLink,
-        metrics: QueueMetrics,
-        config: QueueConfig,
-    ) -> Result<Arc<Self>, QueueError> {
+    pub fn start(link: RedisLink, metrics: QueueMetrics, config: QueueConfig) -> Arc<Self> {
         let instance = uuid::Uuid::now_v7().simple().to_string();
         let shared = Arc::new(QueueShared {
             connection: link.shared(),
@@ -115,10 +108,10 @@ impl RedisMessageQueue {
             let sending = sender::run_replicated(Arc::clone(&shared), connection);
             tasks.push(tokio::spawn(sending));
         }
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             shared,
             tasks: Mutex::new(tasks),
-        }))
+        })
     }
 
     async fn consumer(

@@ -68,13 +68,13 @@ pub async fn run(config: ArchiveConfig) -> Result<(), ArchiveError> {
     refuse_existing(&config.to)?;
     let (url, tls) = config.redis.named_or_private();
     let redis = RedisLink::open(&url, &tls)?;
-    let link = ArchiveLink::new(&redis)?;
+    let link = ArchiveLink::new(&redis);
     if !link.has_consumers(READ_MODEL).await? {
         let text = "no shop runs on this Redis: only a running one takes archived orders out of what it shows. Start it first";
         return Err(ArchiveError::Other(text.to_owned()));
     }
     let metrics = AppendMetrics::default();
-    let events = RedisEventStore::start(redis, &metrics, EventStoreConfig::default())?;
+    let events = RedisEventStore::start(redis, &metrics, EventStoreConfig::default());
     let shop = Shop { events, link };
     let done = archive(&shop, &config).await;
     shop.events.close().await;

@@ -50,7 +50,6 @@ pub async fn run(config: DeadLettersConfig) -> Result<(), String> {
     let (url, tls) = config.redis.named_or_private();
     let link = RedisLink::open(&url, &tls).map_err(|error| error.to_string())?;
     let queue = RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default());
-    let queue = queue.map_err(|error| error.to_string())?;
     let done = perform(&*queue, config.deed).await;
     queue.close().await;
     done

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use ordershop_contract::message_queue::QueueError;
 use ordershop_grpc::peer::PeerError;
 use ordershop_grpc::server::ServerError;
 use ordershop_redis::address::AddressError;
@@ -28,9 +27,6 @@ pub enum AppError {
     /// The Redis can't carry the shop.
     #[error(transparent)]
     RedisUnfit(#[from] Unfit),
-    /// The Redis client can't be set up.
-    #[error("the Redis client can't be set up: {0}")]
-    RedisClient(#[from] redis::RedisError),
     /// Our own Redis didn't start.
     #[error(transparent)]
     RedisServer(#[from] RedisServerError),
@@ -48,7 +44,4 @@ pub enum AppError {
     /// The supervisor could not start its processes.
     #[error("can't start the processes: {0}")]
     Processes(std::io::Error),
-    /// The message queue didn't start.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::error::AppError;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
 use ordershop_read_model::{self as read_model, ProjectionConfig};
@@ -60,19 +59,18 @@ pub(super) struct Connections {
 
 impl Role {
     /// Starts its tasks.
-    pub(super) fn start(&self, on: &Connections) -> Result<(), AppError> {
+    pub(super) fn start(&self, on: &Connections) {
         match self.part {
             Part::Service(start) => start(&on.context),
             Part::Crm => crm(&on.context, on.mail_linger),
             Part::ReadModel => {
                 if let Some(link) = &on.redis {
-                    read_model::start(&on.context, link, on.projection)?;
+                    read_model::start(&on.context, link, on.projection);
                 }
             }
             // The event store and the message queue are the connections themselves, the gateway is the process's server.
             Part::EventStore | Part::MessageQueue | Part::ApiGateway => {}
         }
-        Ok(())
     }
 }
 

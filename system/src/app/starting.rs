@@ -26,8 +26,8 @@ impl App {
         let (redis, choice) = RedisChoice::of(config).await?;
         let mut process = Process::default();
         let (link, runs_on) = process.redis(&choice).await?;
-        let events = process.event_store(&link, choice.asked.replicas)?;
-        let queue = process.message_queue(&link, choice.asked.replicas)?;
+        let events = process.event_store(&link, choice.asked.replicas);
+        let queue = process.message_queue(&link, choice.asked.replicas);
         let connections = Connections {
             context: process.context(Arc::clone(&events), queue.clone()),
             redis: Some(link),
@@ -35,7 +35,7 @@ impl App {
             mail_linger: config.crm.linger(),
         };
         for role in &ROLES {
-            role.start(&connections)?;
+            role.start(&connections);
         }
         let (options, shown) = (&config.gateway, config.shown());
         let app = process.with_gateway(http, events, queue, runs_on, options, shown);
@@ -59,14 +59,14 @@ impl App {
             Part::EventStore => {
                 let server = bind(&config.listen_or(EVENT_STORE_PORT), config).await?;
                 let (link, runs_on) = process.redis(&choice).await?;
-                let events = process.event_store(&link, choice.asked.replicas)?;
+                let events = process.event_store(&link, choice.asked.replicas);
                 let offer = process.offer_event_store(&events, runs_on);
                 Ok(process.with_grpc(Some(server), offer, Some(events), None))
             }
             Part::MessageQueue => {
                 let server = bind(&config.listen_or(MESSAGE_QUEUE_PORT), config).await?;
                 let (link, _) = process.redis(&choice).await?;
-                let queue = process.message_queue(&link, choice.asked.replicas)?;
+                let queue = process.message_queue(&link, choice.asked.replicas);
                 let offer = process.offer_message_queue(&queue);
                 Ok(process.with_grpc(Some(server), offer, None, Some(queue)))
             }
@@ -87,7 +87,7 @@ impl App {
                     projection: config.read_model.projection(),
                     mail_linger: config.crm.linger(),
                 };
-                role.start(&connections)?;
+                role.start(&connections);
                 Ok(process.with_grpc(server, Offer::default(), Some(events), Some(queue)))
             }
             Part::ApiGateway => {

@@ -46,16 +46,12 @@ impl Process {
         &self,
         link: &RedisLink,
         replicas: ReplicasAsked,
-    ) -> Result<Arc<dyn EventStore>, AppError> {
+    ) -> Arc<dyn EventStore> {
         let config = EventStoreConfig {
             replicas,
             ..EventStoreConfig::default()
         };
-        Ok(RedisEventStore::start(
-            link.clone(),
-            &self.metrics.appends,
-            config,
-        )?)
+        RedisEventStore::start(link.clone(), &self.metrics.appends, config)
     }
 
     /// Opens the message queue on Redis.
@@ -63,13 +59,13 @@ impl Process {
         &self,
         link: &RedisLink,
         replicas: ReplicasAsked,
-    ) -> Result<Arc<RedisMessageQueue>, AppError> {
+    ) -> Arc<RedisMessageQueue> {
         let metrics = self.metrics.queues.clone();
         let config = QueueConfig {
             replicas,
             ..QueueConfig::default()
         };
-        Ok(RedisMessageQueue::start(link.clone(), metrics, config)?)
+        RedisMessageQueue::start(link.clone(), metrics, config)
     }
 
     /// What services are connected to.

@@ -121,7 +121,7 @@ impl ForeignService {
     fn store(&self) -> Arc<dyn EventStore> {
         let link = RedisLink::new(&self.redis_url).unwrap();
         let metrics = AppendMetrics::default();
-        RedisEventStore::start(link, &metrics, EventStoreConfig::default()).unwrap()
+        RedisEventStore::start(link, &metrics, EventStoreConfig::default())
     }
 
     /// Appends an event, again until that is answered. A repeat may find itself written, and so may what `may_be_there`.

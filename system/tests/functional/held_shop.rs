@@ -49,7 +49,7 @@ impl HeldShop {
         let metrics = AppendMetrics::default();
         Self {
             connection,
-            store: RedisEventStore::start(link, &metrics, EventStoreConfig::default()).unwrap(),
+            store: RedisEventStore::start(link, &metrics, EventStoreConfig::default()),
             shop: Shop::open_on(redis.url()).await,
             foreign: ForeignService::on(redis.url()),
             redis,

@@ -189,11 +189,11 @@ impl Stage {
         let link = RedisLink::new(redis.url()).unwrap();
         let metrics = QueueMetrics::default();
         let (appends, config) = (AppendMetrics::default(), EventStoreConfig::default());
-        let events = RedisEventStore::start(link.clone(), &appends, config).unwrap();
+        let events = RedisEventStore::start(link.clone(), &appends, config);
         let queue = RedisMessageQueue::start(link, metrics.clone(), QueueConfig::default());
         let stage = Self {
             context: ServiceContext {
-                queue: queue.unwrap(),
+                queue,
                 events,
                 metrics,
                 instance: "one".to_owned(),

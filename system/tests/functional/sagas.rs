@@ -206,8 +206,7 @@ async fn events_name_the_request_and_what_caused_them() {
     http.order_becomes(&order, "IN_STOCK").await;
     let link = RedisLink::new(&shop.redis_url()).unwrap();
     let store =
-        RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default())
-            .unwrap();
+        RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default());
     let mut subscription: Box<dyn EventSubscription> = store
         .subscribe(SubscribeRequest {
             group: "a-test".to_owned(),

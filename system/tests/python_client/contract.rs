@@ -33,10 +33,9 @@ async fn start_shop(redis: &RedisServer) -> [SocketAddr; 2] {
     let link = RedisLink::new(redis.url()).unwrap();
     let metrics = Metrics::default();
     let config = EventStoreConfig::default();
-    let events = RedisEventStore::start(link.clone(), &metrics.appends, config).unwrap();
+    let events = RedisEventStore::start(link.clone(), &metrics.appends, config);
     let queue =
-        RedisMessageQueue::start(link.clone(), metrics.queues.clone(), QueueConfig::default())
-            .unwrap();
+        RedisMessageQueue::start(link.clone(), metrics.queues.clone(), QueueConfig::default());
     let context = ServiceContext {
         queue: Arc::clone(&queue) as _,
         events: Arc::clone(&events) as _,
@@ -46,7 +45,7 @@ async fn start_shop(redis: &RedisServer) -> [SocketAddr; 2] {
         tasks: TaskTracker::new(),
     };
     ordershop_services::start::<ProductService>(&context);
-    read_model::start(&context, &link, ProjectionConfig::default()).unwrap();
+    read_model::start(&context, &link, ProjectionConfig::default());
     let drain = CancellationToken::new();
     let (event_listener, message_listener) = (listen().await, listen().await);
     let addresses = [&event_listener, &message_listener].map(|one| one.local_addr().unwrap());

@@ -63,7 +63,7 @@ impl Stage {
             ..QueueConfig::default()
         };
         let link = RedisLink::new(server.url()).unwrap();
-        let queue = RedisMessageQueue::start(link, QueueMetrics::default(), config).unwrap();
+        let queue = RedisMessageQueue::start(link, QueueMetrics::default(), config);
         // Opens the shared connection on the runtime that stays: the server's runtime ends with the server.
         queue.status(&[ECHO]).await.unwrap();
         let served = serve(&address, &queue);

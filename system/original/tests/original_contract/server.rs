@@ -56,10 +56,8 @@ impl Server {
             .unwrap();
         let link = RedisLink::new(redis.url()).unwrap();
         let config = EventStoreConfig::default();
-        let store =
-            RedisEventStore::start(link.clone(), &AppendMetrics::default(), config).unwrap();
-        let queue = RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default())
-            .unwrap();
+        let store = RedisEventStore::start(link.clone(), &AppendMetrics::default(), config);
+        let queue = RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default());
         let drain = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -90,7 +90,7 @@ impl Stage {
     pub async fn dead_letters(&self, request: DeadLetterRequest) -> Vec<DeadLetter> {
         let link = RedisLink::new(self.server.url()).unwrap();
         let (metrics, config) = (QueueMetrics::default(), QueueConfig::default());
-        let queue = RedisMessageQueue::start(link, metrics, config).unwrap();
+        let queue = RedisMessageQueue::start(link, metrics, config);
         let letters = queue.dead_letters(request).await.unwrap();
         queue.close().await;
         letters
@@ -145,7 +145,7 @@ fn lease(topic: Topic) -> String {
 
 fn event_store(url: &str) -> Arc<RedisEventStore> {
     let link = RedisLink::new(url).unwrap();
-    RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default()).unwrap()
+    RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default())
 }
 
 fn correlation(of: &str) -> Correlation {
@@ -186,8 +186,7 @@ impl Instance {
         let events = event_store(line);
         let queue_link = RedisLink::new(&format!("{}?db={queue_db}", server.url())).unwrap();
         let metrics = QueueMetrics::default();
-        let queue =
-            RedisMessageQueue::start(queue_link, metrics.clone(), QueueConfig::default()).unwrap();
+        let queue = RedisMessageQueue::start(queue_link, metrics.clone(), QueueConfig::default());
         let context = ServiceContext {
             queue: Arc::clone(&queue) as Arc<dyn MessageQueue>,
             events: Arc::clone(&events) as Arc<dyn EventStore>,
@@ -196,7 +195,7 @@ impl Instance {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        read_model::start(&context, &RedisLink::new(line).unwrap(), config).unwrap();
+        read_model::start(&context, &RedisLink::new(line).unwrap(), config);
         Self {
             context,
             events,

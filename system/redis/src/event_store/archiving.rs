@@ -58,14 +58,12 @@ pub struct ArchiveLink {
 
 impl ArchiveLink {
     /// Of a Redis.
-    ///
-    /// # Errors
-    /// The address is not valid.
-    pub fn new(link: &RedisLink) -> RedisResult<Self> {
-        Ok(Self {
+    #[must_use]
+    pub fn new(link: &RedisLink) -> Self {
+        Self {
             shared: link.shared(),
             keys: Topic::ALL.map(|topic| Keys::new(topic, 0)).to_vec(),
-        })
+        }
     }
 
     fn keys(&self, topic: Topic) -> &Keys {

@@ -26,7 +26,7 @@ fn store_with(cluster: &RedisCluster, replicas: ReplicasAsked) -> Arc<RedisEvent
         ..EventStoreConfig::default()
     };
     let link = RedisLink::new(&cluster.url()).unwrap();
-    RedisEventStore::start(link, &AppendMetrics::default(), config).unwrap()
+    RedisEventStore::start(link, &AppendMetrics::default(), config)
 }
 
 fn store(cluster: &RedisCluster) -> Arc<RedisEventStore> {
@@ -127,7 +127,7 @@ async fn a_group_acknowledges_and_its_dead_letters_are_listed_and_sent_again() {
     let groups = store.groups().await.unwrap();
     assert_eq!((groups[0].pending, groups[0].dead_letters), (0, 1));
     let link = RedisLink::new(&cluster.url()).unwrap();
-    let queue = RedisMessageQueue::start(link, Default::default(), QueueConfig::default()).unwrap();
+    let queue = RedisMessageQueue::start(link, Default::default(), QueueConfig::default());
     let list = DeadLetterRequest::List { skip: 0, limit: 9 };
     let letters = queue.dead_letters(list).await.unwrap();
     assert_eq!(letters.len(), 1);

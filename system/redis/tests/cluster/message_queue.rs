@@ -14,7 +14,7 @@ use crate::queue_stage::*;
 
 fn queue(cluster: &RedisCluster) -> Arc<RedisMessageQueue> {
     let link = RedisLink::new(&cluster.url()).unwrap();
-    RedisMessageQueue::start(link, Default::default(), hasty()).unwrap()
+    RedisMessageQueue::start(link, Default::default(), hasty())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,7 +13,7 @@ use crate::stage::*;
 
 fn queue_of(stage: &Stage) -> Arc<RedisMessageQueue> {
     let (metrics, config) = (QueueMetrics::default(), QueueConfig::default());
-    RedisMessageQueue::start(stage.link(), metrics, config).unwrap()
+    RedisMessageQueue::start(stage.link(), metrics, config)
 }
 
 async fn is_not_sent_again(queue: &RedisMessageQueue, letter: &DeadLetter) {

@@ -200,7 +200,7 @@ async fn a_commit_whose_answer_was_lost_is_found_in_the_stream_and_answered_as_c
     let stage = Stage::new().await;
     let line = CutLine::to(stage.dir.path().join("redis.sock")).await;
     let link = RedisLink::new(&line.url).unwrap();
-    let store = RedisEventStore::start(link, &stage.metrics, EventStoreConfig::default()).unwrap();
+    let store = RedisEventStore::start(link, &stage.metrics, EventStoreConfig::default());
     append_one(&*store, "e0", "a", ExpectedVersion::NoStream).await;
 
     line.cuts.store(1, Ordering::Relaxed);
@@ -231,7 +231,7 @@ async fn answers_lost_under_load_lose_and_double_nothing() {
     let stage = Stage::new().await;
     let line = CutLine::to(stage.dir.path().join("redis.sock")).await;
     let link = RedisLink::new(&line.url).unwrap();
-    let store = RedisEventStore::start(link, &stage.metrics, EventStoreConfig::default()).unwrap();
+    let store = RedisEventStore::start(link, &stage.metrics, EventStoreConfig::default());
     let load = Load::start(&[Arc::clone(&store)], 32);
 
     for _ in 0..10 {
@@ -331,7 +331,7 @@ async fn a_consumer_of_the_same_name_loses_nothing_to_a_read_behind_a_half_open_
     append_one(&*store, "e0", "a", ExpectedVersion::NoStream).await;
     let line = CutLine::to(stage.dir.path().join("redis.sock")).await;
     let link = RedisLink::new(&line.url).unwrap();
-    let far = RedisEventStore::start(link, &stage.metrics, EventStoreConfig::default()).unwrap();
+    let far = RedisEventStore::start(link, &stage.metrics, EventStoreConfig::default());
     let mut old = subscribe(&*far, "one", 4).await;
     assert_eq!(drain(&mut old, 1).await, ["e0"]);
     let reading = tokio::spawn(async move { old.next_batch().await });

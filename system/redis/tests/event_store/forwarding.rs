@@ -96,7 +96,7 @@ async fn what_a_leader_wrote_without_answering_is_found_by_its_successor() {
     let stage = Stage::new().await;
     let line = CutLine::to(stage.dir.path().join("redis.sock")).await;
     let link = RedisLink::new(&line.url).unwrap();
-    let leader = RedisEventStore::start(link, &stage.metrics, EventStoreConfig::default()).unwrap();
+    let leader = RedisEventStore::start(link, &stage.metrics, EventStoreConfig::default());
     append_one(&*leader, "e0", "a", ExpectedVersion::NoStream).await;
     let standby = stage.store();
     // The leader dies with the answer to its commit.

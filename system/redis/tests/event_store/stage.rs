@@ -72,7 +72,7 @@ impl Stage {
     }
 
     pub fn store_with(&self, config: EventStoreConfig) -> Arc<RedisEventStore> {
-        RedisEventStore::start(self.link(), &self.metrics, config).unwrap()
+        RedisEventStore::start(self.link(), &self.metrics, config)
     }
 
     pub fn link(&self) -> RedisLink {

@@ -64,7 +64,7 @@ fn correlation() -> Correlation {
 
 fn store(url: &str) -> Arc<RedisEventStore> {
     let link = RedisLink::new(url).unwrap();
-    RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default()).unwrap()
+    RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default())
 }
 
 async fn append(store: &RedisEventStore, id: &str) -> Result<Vec<Appended>, EventStoreError> {
@@ -88,7 +88,7 @@ fn queue(url: &str) -> Arc<RedisMessageQueue> {
         response_timeout_ms: 1_000,
         ..QueueConfig::default()
     };
-    RedisMessageQueue::start(link, QueueMetrics::default(), config).unwrap()
+    RedisMessageQueue::start(link, QueueMetrics::default(), config)
 }
 
 async fn send(queue: &RedisMessageQueue) {

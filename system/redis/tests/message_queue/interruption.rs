@@ -180,7 +180,7 @@ async fn a_worker_that_is_there_before_redis_works_as_soon_as_it_comes() {
         .unwrap();
     let link = RedisLink::new(server.url()).unwrap();
     server.stop().await;
-    let queue = RedisMessageQueue::start(link, QueueMetrics::default(), hasty()).unwrap();
+    let queue = RedisMessageQueue::start(link, QueueMetrics::default(), hasty());
     let worker = spawn_echo(queue.consume(ECHO, 10).await.unwrap(), Arc::default());
     let early = queue.call(message("early", "1"), CALL_TIMEOUT).await;
     assert!(

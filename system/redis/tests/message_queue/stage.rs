@@ -47,7 +47,7 @@ impl Fixture {
 
     pub fn queue_with(&self, config: QueueConfig) -> Arc<RedisMessageQueue> {
         let link = RedisLink::new(self.server.url()).unwrap();
-        RedisMessageQueue::start(link, self.metrics.clone(), config).unwrap()
+        RedisMessageQueue::start(link, self.metrics.clone(), config)
     }
 
     pub fn queue(&self) -> Arc<RedisMessageQueue> {

@@ -40,7 +40,7 @@ impl Fixture {
 
     fn queue(&self) -> Arc<RedisMessageQueue> {
         let link = RedisLink::new(self.server.url()).unwrap();
-        RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default()).unwrap()
+        RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default())
     }
 }
 

@@ -82,7 +82,7 @@ async fn an_accepted_message_is_open_until_the_replica_has_it_and_holds_up_nobod
         ..QueueConfig::default()
     };
     let link = RedisLink::new(&pair.master.url()).unwrap();
-    let queue = RedisMessageQueue::start(link, QueueMetrics::default(), config).unwrap();
+    let queue = RedisMessageQueue::start(link, QueueMetrics::default(), config);
     let to = QueueName {
         service: "test-service",
         function: "echo",

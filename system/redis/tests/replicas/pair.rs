@@ -69,7 +69,7 @@ pub fn store_at(url: &str, replicas: ReplicasAsked) -> Arc<RedisEventStore> {
         ..EventStoreConfig::default()
     };
     let link = RedisLink::new(url).unwrap();
-    RedisEventStore::start(link, &AppendMetrics::default(), config).unwrap()
+    RedisEventStore::start(link, &AppendMetrics::default(), config)
 }
 
 /// Waits until a condition holds.

@@ -31,7 +31,7 @@ pub async fn restore(
     restoration: &mut Restoration,
     from: &Path,
 ) -> Result<String, ArchiveError> {
-    let link = ArchiveLink::new(redis)?;
+    let link = ArchiveLink::new(redis);
     let mut file = ArchiveReader::open(from)?;
     let shop = file.header.shop.clone();
     let there = link.shop().await?;

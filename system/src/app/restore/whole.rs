@@ -27,7 +27,7 @@ pub async fn restore(
     again: bool,
 ) -> Result<String, ArchiveError> {
     let is_empty =
-        again || restoration.is_empty().await? && ArchiveLink::new(redis)?.shop().await?.is_none();
+        again || restoration.is_empty().await? && ArchiveLink::new(redis).shop().await?.is_none();
     if !is_empty {
         let text = "there is a shop on this Redis: a backup is restored into an empty one only";
         return Err(ArchiveError::Refused(text.to_owned()));
