@@ -45,8 +45,9 @@ ifndef ORDERSHOP_BINARY
 endif
 	ORDERSHOP_BINARY="$(or $(ORDERSHOP_BINARY),$(TARGET_DIR)/release/ordershop)" bash deploy/images/images.sh
 
-compose-test: ## test the shop in containers under load, with a killed and a crashed service; skipped with a message without Docker
+compose-test: ## test the shop in containers under load, on one Redis and on a cluster, with services and a master killed; skipped with a message without Docker
 	@bash deploy/compose/test.sh
+	@bash deploy/compose/test.sh cluster
 
 walk: toolchain redis ## kill and stop the shop at every place between two effects, and cut its data after every transaction; some minutes
 	CUTS=all cargo test --locked --workspace --all-features --test interrupted -- --include-ignored

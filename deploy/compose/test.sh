@@ -1,18 +1,27 @@
 #!/usr/bin/env bash
 # Tests the shop in containers under load. One container is killed: every order must still end, events and entities must agree, and nothing
 # may be left over. One service crashes: the engine must restart it. The test builds its own images offline, uses its own compose project
-# and a free port, and removes all of them, also on failure. Without a Docker engine the test is skipped with a message.
+# and free ports, and removes all of them, also on failure. Without a Docker engine the test is skipped with a message.
+#
+#   test.sh            one Redis; a service is scaled
+#   test.sh cluster    a Redis Cluster and every service twice; a master is killed, too
 #
 # Environment: ORDERSHOP_BINARY, LOADGEN (both are built unless they are set), COMPOSE_TEST_RATE, COMPOSE_TEST_DURATION
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
+mode=${1:-}
+# limit_s: the time limit of the whole test, in seconds.
+case $mode in
+"") limit_s=150 rate=20 duration=15s COMPOSE_FILE=compose.yaml ;;
+cluster) limit_s=300 rate=10 duration=40s COMPOSE_FILE=compose.yaml:deploy/compose/cluster.yaml ;;
+*) echo "compose-test: unknown argument $mode; allowed: cluster, or none" >&2; exit 2 ;;
+esac
+export COMPOSE_FILE
+# A low rate, because all containers share one machine, which is often busy.
+rate=${COMPOSE_TEST_RATE:-$rate}
+duration=${COMPOSE_TEST_DURATION:-$duration}
 target=${CARGO_TARGET_DIR:-target}
-# A low rate, because fifteen containers share one machine, which is often busy.
-rate=${COMPOSE_TEST_RATE:-20}
-duration=${COMPOSE_TEST_DURATION:-15s}
-# Time limit of the whole test, in seconds.
-limit_s=150
 
 skip() {
     echo "compose-test: SKIPPED: $*"
@@ -44,7 +53,7 @@ LOADGEN=${LOADGEN:-$target/debug/loadgen}
 # The time limit starts here, after the build.
 SECONDS=0
 
-export COMPOSE_PROJECT_NAME=ordershop-test-$$ COMPOSE_PROFILES=offline ORDERSHOP_PORT=0 ORDERSHOP_BINARY
+export COMPOSE_PROJECT_NAME=ordershop-test-$$ COMPOSE_PROFILES=offline ORDERSHOP_PORT=0 ORDERSHOP_PORT_2=0 ORDERSHOP_BINARY
 export ORDERSHOP_IMAGE=ordershop:test-$$ REDIS_IMAGE=ordershop-redis:test-$$
 work=$(mktemp -d)
 clean_up() {
@@ -76,9 +85,10 @@ eventually() {
 }
 
 ids() { "${compose[@]}" ps -q "$@"; }
-health() { docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{end}} {{.State.Status}}' "$@"; }
+# What makes the cluster has no health check: it ends.
+health() { docker inspect --format '{{if .State.Health}}{{.State.Health.Status}} {{.State.Status}}{{else}}ended {{.State.ExitCode}}{{end}}' "$@"; }
 all_healthy() { # shellcheck disable=SC2046
-    ! health $(ids "$@") | grep -qv '^healthy running$'
+    ! health $(ids "$@") | grep -qvE '^(healthy running|ended 0)$'
 }
 get() { curl -fsS --max-time 20 "$url$1"; }
 # Reads the gateway's counter, because a list of orders is only one page.
@@ -91,23 +101,35 @@ eventually "every container is healthy" all_healthy
 url=http://$("${compose[@]}" port api-gateway 5000)
 echo "compose-test: $(ids | wc -l) containers are healthy after $SECONDS s, $url"
 
-"${compose[@]}" up -d --scale order-service=3
-eventually "three order services are healthy" all_healthy order-service
-[ "$(ids order-service | wc -l)" = 3 ] || fail "order-service was not scaled"
+if [ "$mode" != cluster ]; then
+    "${compose[@]}" up -d --scale order-service=3
+    eventually "three order services are healthy" all_healthy order-service
+    [ "$(ids order-service | wc -l)" = 3 ] || fail "order-service was not scaled"
+fi
 
 # Journeys may fail while services are down; accepted orders must still end, which the audit checks.
 "$LOADGEN" run checkout --target "$url" --rate "$rate" --duration "$duration" --no-audit --out "$work/run" >"$work/loadgen.log" 2>&1 &
 load=$!
 eventually "orders come in" some_orders 20
 
-killed=$(ids inventory-service)
+killed=$(ids inventory-service | sed -n 1p)
 docker kill -s KILL "$killed" >/dev/null
 echo "compose-test: killed inventory-service with $(orders) orders there"
 # `docker kill` counts as a manual stop, so the engine does not restart the container; it does restart one that crashes by itself.
 docker start "$killed" >/dev/null
 eventually "the killed service is healthy again" all_healthy inventory-service
 
-crashed=$(ids billing-service)
+if [ "$mode" = cluster ]; then
+    master=$(ids redis)
+    before=$(orders)
+    docker kill -s KILL "$master" >/dev/null
+    echo "compose-test: killed a master with $before orders there"
+    eventually "orders come in after the failover" some_orders $((before + 20))
+    docker start "$master" >/dev/null
+    eventually "the cluster is whole again" all_healthy redis
+fi
+
+crashed=$(ids billing-service | sed -n 1p)
 if kill -KILL "$(docker inspect --format '{{.State.Pid}}' "$crashed")" 2>/dev/null; then
     eventually "the engine restarts the crashed service" restarted_once "$crashed"
     eventually "the crashed service is healthy again" all_healthy billing-service
@@ -122,5 +144,7 @@ wait "$load" || code=$?
 echo "compose-test: load ended with exit code $code; $(grep '^journeys:' "$work/loadgen.log" || tail -3 "$work/loadgen.log")"
 [ "$(orders)" -gt 50 ] || fail "only $(orders) orders; the test needs more than 50"
 
-"$LOADGEN" audit --target "$url" --drain-timeout 30s || fail "the audit failed"
+for gateway in $("${compose[@]}" config --services | grep '^api-gateway'); do
+    "$LOADGEN" audit --target "http://$("${compose[@]}" port "$gateway" 5000)" --drain-timeout 30s || fail "the audit failed at $gateway"
+done
 echo "compose-test: passed with $(orders) orders after $SECONDS s"

@@ -47,7 +47,8 @@ case $present in
     server=${REDIS_SERVER:-$(first redis-server valkey-server)}
     client=$(first redis-cli valkey-cli)
     mkdir -p "$work/redis/data"
-    sh deploy/images/rootfs.sh "$work/redis/root" "redis-server=$server" "redis-cli=$client"
+    # The shell is for deploy/compose/cluster.yaml.
+    sh deploy/images/rootfs.sh "$work/redis/root" "redis-server=$server" "redis-cli=$client" "sh=$(command -v sh)"
     build "$redis_image" "$work/redis" <deploy/images/redis.Dockerfile
     ;;
 *) echo "$redis_image exists and was not built by this script; it is kept" ;;
