@@ -93,6 +93,28 @@ fn a_feed_that_breaks_goes_on_where_it_was_and_is_named_in_the_report() {
 }
 
 #[test]
+fn a_request_after_an_awaited_state_asks_for_no_older_one_because_another_gateway_may_answer() {
+    let system = SmallSystem::start();
+    let ended = Loadgen::scenario(&awaiting(5, "READY", "5s"))
+        .target(&system)
+        .run();
+    assert_eq!(ended.report()["journeys"]["completed"], 5);
+    let asked = system.behaviour.at_least.lock().unwrap().clone();
+    let mut awaited = Vec::new();
+    for (path, at_least) in asked {
+        match (path.strip_prefix("/thing/"), at_least) {
+            (None, None) => {}
+            (Some(id), Some(at_least)) => awaited.push((id.to_owned(), at_least)),
+            odd => panic!("{odd:?}"),
+        }
+    }
+    awaited.sort();
+    // The n-th thing is the n-th event.
+    let expected = (0..5).map(|n| (format!("t{n}"), format!("thing=1-{}", n + 1)));
+    assert_eq!(awaited, expected.collect::<Vec<_>>());
+}
+
+#[test]
 fn a_state_that_never_comes_fails_its_journey_with_the_reason() {
     let system = SmallSystem::start();
     let ended = Loadgen::scenario(&awaiting(10, "NEVER", "100ms"))

@@ -57,6 +57,8 @@ pub struct Behaviour {
     pub requests: AtomicU64,
     /// Their paths, under /thing/.
     pub paths: Mutex<Vec<String>>,
+    /// Each request's path, under /thing, and its `x-at-least`.
+    pub at_least: Mutex<Vec<(String, Option<String>)>>,
     /// Connections accepted.
     pub connections: AtomicU64,
     /// The `traceparent` of each request.
@@ -210,6 +212,10 @@ async fn answer(
         let text = String::from_utf8_lossy(traceparent.as_bytes()).into_owned();
         behaviour.traceparents.lock().unwrap().push(text);
     }
+    let at_least = request.headers().get("x-at-least");
+    let at_least = at_least.map(|at| String::from_utf8_lossy(at.as_bytes()).into_owned());
+    let asked = (path.clone(), at_least);
+    behaviour.at_least.lock().unwrap().push(asked);
     if path.starts_with("/thing/") {
         behaviour.paths.lock().unwrap().push(path);
     }

@@ -17,6 +17,7 @@ use super::context::Context;
 use super::request::StepError;
 use super::shared_values::Ticket;
 use crate::budget::JourneySample;
+use crate::feed::position::FeedPosition;
 use crate::http_client::Customer;
 use crate::record::JourneyOutcome;
 use crate::schedule::{Arrival, of_workload};
@@ -131,6 +132,8 @@ struct JourneyRun<'a> {
     exhausted: Option<String>,
     /// Keys on the feed that this journey has awaited.
     keys: Vec<(&'a str, &'a KeySource, String)>,
+    /// Up to where this journey has seen topics.
+    seen: Vec<(&'a str, FeedPosition)>,
     /// Values that this journey has promised and not stored yet.
     promises: Vec<(String, Ticket)>,
     /// What the customer's client remembers.
@@ -186,6 +189,7 @@ impl<'a> JourneyRun<'a> {
             at: &journey.name,
             exhausted,
             keys: Vec::new(),
+            seen: Vec::new(),
             promises: Vec::new(),
             customer,
         }

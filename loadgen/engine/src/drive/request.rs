@@ -28,13 +28,18 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 const SHOWN_CHARS_MAX: usize = 150;
 
 /// What all requests of a run carry.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub struct Carried {
     /// The journey's trace, and whether this request's times are recorded.
     pub trace: Option<(u128, bool)>,
     /// Whether a POST carries an `Idempotency-Key`.
     pub key: bool,
+    /// The state that it must find at least: positions by topic.
+    pub at_least: Option<String>,
 }
+
+/// The header with which a shop of several gateways is told what another of them has shown.
+const AT_LEAST: &str = "x-at-least";
 
 /// A request ready to be sent.
 pub struct Rendered<'a> {
@@ -67,10 +72,20 @@ pub fn render<'a>(
         let rendered = body::render(own, scope)?;
         (bytes, content_type) = (Some(rendered.bytes), rendered.content_type);
     }
-    let mut names = request.headers.iter().map(|(name, _)| name);
-    let has_own_key = names.any(|name| name.eq_ignore_ascii_case("idempotency-key"));
+    let has_own = |header: &str| {
+        let mut names = request.headers.iter().map(|(name, _)| name);
+        names.any(|name| name.eq_ignore_ascii_case(header))
+    };
+    let has_own_key = has_own("idempotency-key");
     let keyed = carried.key && request.method == Method::Post && !has_own_key;
-    let further = [keyed, content_type.is_some(), request.auth.is_some()].map(usize::from);
+    let at_least = carried.at_least.filter(|_| !has_own(AT_LEAST));
+    let further = [
+        keyed,
+        content_type.is_some(),
+        request.auth.is_some(),
+        at_least.is_some(),
+    ];
+    let further = further.map(usize::from);
     let further: usize = further.iter().sum();
     let mut headers = Vec::with_capacity(request.headers.len() + further);
     if request.headers_read_body {
@@ -88,6 +103,7 @@ pub fn render<'a>(
     if let Some(auth) = &request.auth {
         headers.push(("authorization", body::authorization(auth, scope)?));
     }
+    headers.extend(at_least.map(|positions| (AT_LEAST, positions)));
     if keyed {
         // Not from the run's seed: another run with the same seed is another client.
         let key: u128 = rand::random();

@@ -191,8 +191,8 @@ impl StepRequests<'_> {
             body,
             &mut Context::scope(layers, self.rng),
             Carried {
-                trace: None,
                 key: self.scenario.idempotency_keys(),
+                ..Carried::default()
             },
             &self.scenario.secrets,
         )

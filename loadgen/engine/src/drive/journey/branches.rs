@@ -27,6 +27,9 @@ impl<'a> JourneyRun<'a> {
             set.extend(vars.filter(|(name, value)| self.vars.get(name) != Some(value)));
             self.intended = self.intended.max(branch.intended);
             self.keys.extend(branch.keys);
+            for (topic, position) in branch.seen {
+                self.sees(topic, position);
+            }
             self.promises.extend(branch.promises);
             for (own, of_branch) in self.starts.iter_mut().zip(branch.starts) {
                 *own = (*own).max(of_branch);
@@ -58,6 +61,7 @@ impl<'a> JourneyRun<'a> {
             at: self.at,
             exhausted: None,
             keys: Vec::new(),
+            seen: self.seen.clone(),
             promises: Vec::new(),
         }
     }

@@ -31,6 +31,7 @@ impl<'a> JourneyRun<'a> {
             Carried {
                 trace: self.trace.map(|trace| (trace, self.sample.is_some())),
                 key: self.context.scenario.workloads[self.workload].idempotency_keys,
+                at_least: request.target.is_none().then(|| self.at_least()).flatten(),
             },
             &self.context.scenario.secrets,
         )
