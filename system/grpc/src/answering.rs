@@ -17,18 +17,21 @@ const ANSWERS_MAX: usize = 1_024;
 const BYTES_MAX: usize = 1024 * 1024;
 /// How long requests in progress may take once the server is to stop; later ones stay unanswered.
 const DRAIN_MS_MAX: u64 = 3_000;
+/// How long a client that is told so may go on sending requests.
+const HEAR_MS_MAX: u64 = 1_000;
 
 struct ServerMultiplexer<I, F, Fut> {
     requests: Option<Streaming<I>>,
     begin: F,
     under_way: FuturesUnordered<Fut>,
     drain: CancellationToken,
-    /// When the drain ends; `None` before it begins.
-    ends_at: Option<Instant>,
+    /// When no more requests are taken, and when the drain ends; `None` before it begins.
+    ends: Option<(Instant, Instant)>,
 }
 
-/// Answers a stream's requests. `begin` splits a message into its requests' futures; `bytes` is an answer's approximate size. Once
-/// `drain` is cancelled no further request starts; the stream ends when those in progress are answered, after [`DRAIN_MS_MAX`] at most.
+/// Answers a stream's requests. `begin` splits a message into its requests' futures; `bytes` is an answer's approximate size. Once `drain`
+/// is cancelled, a message without answers tells the client to send what comes next to another server. What was on its way is still
+/// taken: until the client ends its requests, [`HEAR_MS_MAX`] at most. The stream ends when all is answered, after [`DRAIN_MS_MAX`] at most.
 pub(super) fn answer<I, A, F, It, Fut>(
     requests: Streaming<I>,
     drain: CancellationToken,
@@ -46,7 +49,7 @@ where
         begin,
         under_way: FuturesUnordered::new(),
         drain,
-        ends_at: None,
+        ends: None,
     };
     stream::unfold(answering, move |mut answering| async move {
         let answers = answering.next(bytes).await.transpose()?;
@@ -63,17 +66,20 @@ where
     /// The next answers; `None` when the stream has ended.
     async fn next(&mut self, bytes: fn(&A) -> usize) -> Result<Option<Vec<A>>, Status> {
         loop {
-            if self.ends_at.is_none() && self.drain.is_cancelled() {
-                self.requests = None;
-                self.ends_at = Some(Instant::now() + Duration::from_millis(DRAIN_MS_MAX));
+            if self.ends.is_none() && self.drain.is_cancelled() {
+                let in_ms = |ms| Instant::now() + Duration::from_millis(ms);
+                self.ends = Some((in_ms(HEAR_MS_MAX), in_ms(DRAIN_MS_MAX)));
+                return Ok(Some(Vec::new()));
             }
+            let (hears_until, ends_at) = self.ends.unzip();
+            let is_draining = self.ends.is_some();
             let first = match &mut self.requests {
                 None if self.under_way.is_empty() => return Ok(None),
                 None => tokio::select! {
                     biased;
                     Some(first) = self.under_way.next() => first,
-                    () = at(self.ends_at) => return Err(Status::unavailable("the server is shutting down")),
-                    () = self.drain.cancelled(), if self.ends_at.is_none() => continue,
+                    () = at(ends_at) => return Err(Status::unavailable("the server is shutting down")),
+                    () = self.drain.cancelled(), if !is_draining => continue,
                 },
                 Some(requests) => {
                     let has_room = self.under_way.len() < UNDER_WAY_MAX;
@@ -87,7 +93,11 @@ where
                             continue;
                         }
                         Some(first) = self.under_way.next() => first,
-                        () = self.drain.cancelled() => continue,
+                        () = at(hears_until) => {
+                            self.requests = None;
+                            continue;
+                        }
+                        () = self.drain.cancelled(), if !is_draining => continue,
                     }
                 }
             };

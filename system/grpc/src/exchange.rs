@@ -1,7 +1,9 @@
 //! The client side of many calls over one stream: an answer carries its request's number. Waiting requests are sent together, without
-//! a timer. The stream opens when there is something to send, and again after a break. Must not know what is requested.
+//! a timer. The stream opens when there is something to send, and again after a break. A message without answers says that the peer will
+//! stop: what is sent later goes over another stream. Must not know what is requested.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -48,6 +50,7 @@ impl<P: Protocol> Exchange<P> {
                 waiting: FxHashMap::default(),
                 next_number: 1,
                 stream: 0,
+                sent_from: 1,
                 is_open: false,
                 streams_begun: 0,
                 idle: None,
@@ -138,34 +141,70 @@ async fn run<P: Protocol>(protocol: P, shared: &Arc<Shared<P>>) {
         let opening = protocol.open(outflow);
         let opened = tokio::time::timeout(Duration::from_millis(OPEN_MS_MAX), opening).await;
         let reason = match opened {
-            Ok(Ok(answers)) => {
+            Ok(Ok(mut answers)) => {
                 shared.opened();
-                read(shared, answers, &mut backoff).await
+                match read(shared, &mut answers, &mut backoff).await {
+                    StreamEnd::Stops => {
+                        let sent = shared.leave();
+                        tokio::spawn(take_last_answers(Arc::clone(shared), sent, answers));
+                        backoff.wait().await;
+                        continue;
+                    }
+                    StreamEnd::Broken(reason) => reason,
+                }
             }
             Ok(Err(status)) => status.message().to_owned(),
             Err(_) => format!("no stream opened within {OPEN_MS_MAX} ms"),
         };
-        shared.end(&CallFailure::Broken(reason.clone()));
+        let sent = shared.leave();
+        shared.fail(&sent, &CallFailure::Broken(reason.clone()));
         shared.expire(&reason);
         backoff.wait().await;
     }
 }
 
-/// Reads answers until the stream ends; returns why it ended.
+/// Why no more is sent over a stream.
+enum StreamEnd {
+    /// The peer will stop. It answers what it has been sent.
+    Stops,
+    Broken(String),
+}
+
+/// Reads the last answers of a peer that stops; fails those of the requests `sent` that get none.
+async fn take_last_answers<P: Protocol>(
+    shared: Arc<Shared<P>>,
+    sent: Range<u64>,
+    mut answers: Streaming<P::Answers>,
+) {
+    let closed = shared.closed.clone();
+    let reading = async {
+        let mut backoff = Backoff::default();
+        loop {
+            if let StreamEnd::Broken(reason) = read(&shared, &mut answers, &mut backoff).await {
+                return shared.fail(&sent, &CallFailure::Broken(reason));
+            }
+        }
+    };
+    closed.run_until_cancelled(reading).await;
+}
+
+/// Reads answers until the peer stops or the stream ends.
 async fn read<P: Protocol>(
     shared: &Shared<P>,
-    mut stream: Streaming<P::Answers>,
+    stream: &mut Streaming<P::Answers>,
     backoff: &mut Backoff,
-) -> String {
+) -> StreamEnd {
     let mut due = Vec::new();
     loop {
         match stream.message().await {
             Ok(Some(answers)) => {
+                if !shared.settle(answers, &mut due) {
+                    return StreamEnd::Stops;
+                }
                 backoff.reset();
-                shared.settle(answers, &mut due);
             }
-            Ok(None) => return "the peer ended the stream".to_owned(),
-            Err(status) => return status.message().to_owned(),
+            Ok(None) => return StreamEnd::Broken("the peer ended the stream".to_owned()),
+            Err(status) => return StreamEnd::Broken(status.message().to_owned()),
         }
     }
 }

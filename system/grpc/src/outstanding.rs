@@ -1,6 +1,7 @@
 //! The requests of an exchange that have no answer yet: those that wait to be sent, and those that were. Knows no stream.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ pub(super) struct State<P: Protocol> {
     pub(super) next_number: u64,
     /// The number of the stream that may take from the outbox; 0 means none.
     pub(super) stream: u64,
+    /// The first number that this stream may send.
+    pub(super) sent_from: u64,
     /// Whether the peer has accepted the stream. Nothing is sent before, so that an unsent request is known not to be carried out.
     pub(super) is_open: bool,
     pub(super) streams_begun: u64,
@@ -46,6 +49,14 @@ pub(super) struct Shared<P: Protocol> {
     pub(super) closed: CancellationToken,
 }
 
+impl<P: Protocol> State<P> {
+    /// The first number that has not been sent.
+    fn unsent_from(&self) -> u64 {
+        let first = self.outbox.front();
+        first.map_or(self.next_number, |first| first.number)
+    }
+}
+
 impl<P: Protocol> Shared<P> {
     pub(super) fn lock(&self) -> MutexGuard<'_, State<P>> {
         self.state
@@ -58,6 +69,7 @@ impl<P: Protocol> Shared<P> {
         let mut state = self.lock();
         state.streams_begun += 1;
         state.stream = state.streams_begun;
+        state.sent_from = state.unsent_from();
         state.stream
     }
 
@@ -70,23 +82,25 @@ impl<P: Protocol> Shared<P> {
         idle.into_iter().for_each(Waker::wake);
     }
 
-    /// Ends the stream; fails all requests that were sent over it.
-    pub(super) fn end(&self, failure: &CallFailure) {
+    /// Sends nothing more over the stream; returns the numbers of the requests that were sent over it.
+    pub(super) fn leave(&self) -> Range<u64> {
         let mut state = self.lock();
         state.stream = 0;
         state.is_open = false;
-        let unsent_from = state
-            .outbox
-            .front()
-            .map_or(state.next_number, |first| first.number);
-        let sent: Vec<_> = state
-            .waiting
-            .extract_if(|number, _| *number < unsent_from)
-            .collect();
+        let sent = state.sent_from..state.unsent_from();
         let idle = state.idle.take();
         drop(state);
         idle.into_iter().for_each(Waker::wake);
-        for (_, waiter) in sent {
+        sent
+    }
+
+    /// Fails those of the requests that have no answer yet.
+    pub(super) fn fail(&self, sent: &Range<u64>, failure: &CallFailure) {
+        let mut state = self.lock();
+        let failed = state.waiting.extract_if(|number, _| sent.contains(number));
+        let failed: Vec<_> = failed.collect();
+        drop(state);
+        for (_, waiter) in failed {
             let _ = waiter.send(Err(failure.clone()));
         }
     }
@@ -124,13 +138,16 @@ impl<P: Protocol> Shared<P> {
         }
     }
 
+    /// Passes answers on; returns whether there were any.
     pub(super) fn settle(
         &self,
         answers: P::Answers,
         due: &mut Vec<(oneshot::Sender<Outcome<P>>, P::Answer)>,
-    ) {
+    ) -> bool {
+        let mut answered = false;
         let mut state = self.lock();
         for (number, answer) in P::unbundle(answers) {
+            answered = true;
             // A request without a waiting caller is no longer in the map.
             due.extend(state.waiting.remove(&number).map(|waiter| (waiter, answer)));
         }
@@ -138,5 +155,6 @@ impl<P: Protocol> Shared<P> {
         for (waiter, answer) in due.drain(..) {
             let _ = waiter.send(Ok(answer));
         }
+        answered
     }
 }

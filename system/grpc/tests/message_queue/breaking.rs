@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ordershop_contract::message_queue::{MessageQueue, QueueError};
 use tokio::task::JoinSet;
@@ -152,6 +152,44 @@ async fn calls_on_a_dying_server_fail_or_are_answered_and_never_hang() {
     working.await.unwrap();
 
     assert!(failed.load(Ordering::Relaxed) > 0);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_and_its_successor_answer_every_call() {
+    let stage = Arc::new(Stage::new().await);
+    // It works at the queue itself, slowly, so that there is always something under way.
+    let mut worker = stage.queue.consume(ECHO, 4).await.unwrap();
+    let working = tokio::spawn(async move {
+        let mut answers = Vec::new();
+        while let Ok(deliveries) = worker.exchange(answers).await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            answers = echo(&deliveries);
+        }
+    });
+    let answered = Arc::new(AtomicU64::new(0));
+    let mut callers = JoinSet::new();
+    for caller in 0..16 {
+        let (stage, answered) = (stage.clone(), answered.clone());
+        callers.spawn(async move {
+            for n in 0.. {
+                let sent = message(format!("m-{caller}-{n}"), "1");
+                match stage.client.call(sent, PATIENCE).await {
+                    Ok(_) => drop(answered.fetch_add(1, Ordering::Relaxed)),
+                    Err(QueueError::Closed) => return,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        });
+    }
+    for _ in 0..5 {
+        until_more(&answered, 200).await;
+        stage.stop_server().await;
+        stage.start_server();
+    }
+    until_more(&answered, 200).await;
+    stage.client.close().await;
+    callers.join_all().await;
+    working.abort();
 }
 
 async fn until_more(count: &AtomicU64, more: u64) {
