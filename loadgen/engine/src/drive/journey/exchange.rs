@@ -23,6 +23,8 @@ impl<'a> JourneyRun<'a> {
         };
         let intended = self.intended;
         let begun = self.sample.as_ref().map(|_| Instant::now());
+        // Another target has other positions.
+        let at_least = self.at_least().filter(|_| request.target.is_none());
         let layers = [&self.vars, &self.context.globals];
         let rendered = request::render(
             request,
@@ -31,7 +33,7 @@ impl<'a> JourneyRun<'a> {
             Carried {
                 trace: self.trace.map(|trace| (trace, self.sample.is_some())),
                 key: self.context.scenario.workloads[self.workload].idempotency_keys,
-                at_least: request.target.is_none().then(|| self.at_least()).flatten(),
+                at_least,
             },
             &self.context.scenario.secrets,
         )
