@@ -141,6 +141,11 @@ impl SystemArguments {
         self.connect.files().chain(program)
     }
 
+    /// The address that the system listens on, if one is started.
+    pub fn listen(&self, target: Option<&str>) -> Option<IpAddr> {
+        target.is_none().then(|| self.start.listen())
+    }
+
     /// How targets are reached.
     pub fn connect(&self) -> ConnectOptions {
         self.connect.options()
