@@ -13,5 +13,5 @@ mod session;
 mod wire;
 
 pub use connection::AgentsOptions;
-pub use engagement::{Engaged, Task, engage};
+pub use engagement::{Agents, Engaged, Task};
 pub use serving::{AgentOptions, Listening};

@@ -79,19 +79,26 @@ impl Searching {
         }
     }
 
-    fn findings(self) -> Findings {
+    /// What was found; `lost` ended every search that had not ended.
+    fn findings(self, lost: Option<&String>) -> Findings {
         let (rate_per_s, exceeded_per_s) = self.search.bracket();
+        let lost = lost.filter(|_| self.result.is_none()).cloned();
+        let broken_off = match lost {
+            Some(_) => CapacityResult::Invalid,
+            None => CapacityResult::Stopped,
+        };
         Findings {
-            result: self.result.unwrap_or(CapacityResult::Stopped),
+            result: self.result.unwrap_or(broken_off),
             rate_per_s,
             exceeded_per_s,
+            lost,
             probes: self.probes,
         }
     }
 }
 
 /// Searches for the capacity of several systems, which take turns: each has its own search and its own budget. Calls `probe` with the
-/// system's index, and the number and the rate of its next probe.
+/// system's index, and the number and the rate of its next probe. An agent that is lost ends all searches.
 ///
 /// # Errors
 /// A probe could not be carried out.
@@ -102,7 +109,9 @@ pub async fn find(
     mut probe: impl AsyncFnMut(usize, usize, f64) -> Result<Probe, RunError>,
 ) -> Result<Vec<Findings>, RunError> {
     let mut all: Vec<Searching> = (0..systems).map(|_| Searching::new(plan)).collect();
-    while all.iter().any(|search| search.result.is_none()) && !stop.is_cancelled() {
+    let mut lost = None;
+    while all.iter().any(|search| search.result.is_none()) && !stop.is_cancelled() && lost.is_none()
+    {
         for (system, search) in all.iter_mut().enumerate() {
             let Some(rate) = search.next(plan) else {
                 continue;
@@ -117,10 +126,24 @@ pub async fn find(
                 // A probe that was interrupted says nothing about its rate.
                 break;
             }
-            search.tell(probed?, began.elapsed());
+            let probe = match probed {
+                Err(RunError::AgentLost(why)) => {
+                    lost = Some(why);
+                    break;
+                }
+                probed => probed?,
+            };
+            if probe.judged == Judged::Invalid {
+                lost = Some(probe.reasons.join("; "));
+            }
+            search.tell(probe, began.elapsed());
+            if lost.is_some() {
+                break;
+            }
         }
     }
-    Ok(all.into_iter().map(Searching::findings).collect())
+    let findings = all.into_iter().map(|search| search.findings(lost.as_ref()));
+    Ok(findings.collect())
 }
 
 /// Probes a rate by one run of the scenario, whose workload is already set to the rate. A report that can't be written is measured all the
@@ -259,6 +282,42 @@ mod tests {
         let never = CancellationToken::new();
         let broke = find(&plan(9), 1, &never, async |_, n, rate| Ok(probed(n, rate))).await;
         assert_eq!(broke.unwrap()[0].result, CapacityResult::Budget);
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_is_lost_ends_every_search_and_what_is_known_stays() {
+        let (plan, never) = (plan(60), CancellationToken::new());
+        let in_the_probe = find(&plan, 2, &never, async |system, n, rate| {
+            let mut probe = probed(n, rate);
+            if (system, n) == (0, 5) {
+                probe.judged = Judged::Invalid;
+                probe.reasons = vec!["the agent x was lost: why".to_owned()];
+            }
+            Ok(probe)
+        });
+        let before_it = find(&plan, 2, &never, async |system, n, rate| {
+            match (system, n) {
+                (0, 5) => Err(RunError::AgentLost("the agent x was lost: why".to_owned())),
+                _ => Ok(probed(n, rate)),
+            }
+        });
+        for (found, probes) in [(in_the_probe.await, [5, 4]), (before_it.await, [4, 4])] {
+            for (found, probes) in found.unwrap().iter().zip(probes) {
+                assert_eq!(found.result, CapacityResult::Invalid);
+                assert_eq!(found.lost.as_deref(), Some("the agent x was lost: why"));
+                assert_eq!(found.probes.len(), probes);
+                let known = (found.rate_per_s, found.exceeded_per_s);
+                assert_eq!(known, (Some(400.0), Some(800.0)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_cpu_of_agents_is_not_that_of_this_machine() {
+        let mut probe = probed(1, 100.0);
+        let cpu = [("ordershop", 90.0), ("agent 10.0.0.7:7070", 80.0)];
+        probe.cpu_pct = cpu.map(|(name, pct)| (name.to_owned(), pct)).to_vec();
+        assert_eq!(probe.cpu_sum_pct(), 90.0);
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use collecting::{Collected, incomplete};
 use cost_readings::CostReadings;
+pub use drivers::drivers_each;
 pub use interrupts::Interrupts;
 use listeners::Listeners;
 use observer::Observer;
@@ -62,11 +63,8 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
     if options.profile {
         profiler::check(options.out.path()).await?;
     }
-    if scenario.trace.is_some() && options.agents.is_some() {
-        let problem =
-            "--agents: recorded arrivals depend on each other, so they have one generator";
-        return Err(RunError::BadInput(problem.to_owned()));
-    }
+    let generators = options.agents.as_ref().map(|agents| agents.count);
+    let drivers = drivers_each(&scenario, options.drivers, generators)?;
     let replay = Replay::plan(
         &scenario,
         options.trace.as_deref(),
@@ -98,7 +96,7 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
         .or_else(|| system.as_ref().map(|s| s.url.clone()))
         .unwrap_or_default();
     let prepared = tokio::select! {
-        prepared = Run::prepare(scenario, &options, &url, system.clone(), &mut listeners) => prepared,
+        prepared = Run::prepare(scenario, &options, drivers, &url, system.clone(), &mut listeners) => prepared,
         () = interrupts.stop() => Err(RunError::Stopped),
     };
     let outcome = match prepared {

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use support::shop::ordershop;
-use support::{SmallSystem, eventually, open, program, signal, waiting};
+use support::{Played, SmallSystem, eventually, lines, open, program, signal, waiting};
 
 /// An experiment in its own folder.
 struct Ab {
@@ -96,38 +96,6 @@ impl Ended {
 fn json(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap()
-}
-
-/// Number of lines of a file; 0 if it does not exist.
-fn lines(path: &Path) -> usize {
-    std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
-}
-
-/// A small system, and a script that prints its URL whenever it is started.
-struct Played {
-    system: SmallSystem,
-    folder: tempfile::TempDir,
-    command: String,
-}
-
-impl Played {
-    fn start() -> Self {
-        let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
-        let path = program(folder.path(), &waiting(&system.url));
-        Self {
-            system,
-            command: format!("{} up", path.display()),
-            folder,
-        }
-    }
-
-    fn started(&self) -> usize {
-        lines(&self.folder.path().join("arguments"))
-    }
-
-    fn stopped(&self) -> usize {
-        lines(&self.folder.path().join("stopped"))
-    }
 }
 
 #[test]

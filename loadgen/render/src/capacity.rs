@@ -136,6 +136,11 @@ fn answer(report: &CapacityReport) -> Answer {
         (CapacityResult::Stopped, _) => {
             format!("stopped before the capacity was known: {}", known())
         }
+        (CapacityResult::Invalid, _) => format!(
+            "INVALID before the capacity was known ({}): {}",
+            known(),
+            report.lost.as_deref().unwrap_or("an agent was lost")
+        ),
         _ => format!(
             "the budget was used up before the capacity was known: {}",
             known()
@@ -192,7 +197,7 @@ fn table(report: &CapacityReport) -> Table {
         let tone = match p.judged {
             Judged::Holds => Tone::Good,
             Judged::Exceeds | Judged::FarExceeds => Tone::Bad,
-            Judged::Doubtful | Judged::Disturbed => Tone::Unsure,
+            Judged::Doubtful | Judged::Disturbed | Judged::Invalid => Tone::Unsure,
         };
         let why = p.reasons.iter().chain(&p.saturated).map(String::as_str);
         [

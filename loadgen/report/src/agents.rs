@@ -29,6 +29,14 @@ pub struct AgentReport {
     pub lost: Option<String>,
 }
 
+impl AgentReport {
+    /// That it was lost, and why, in words.
+    pub fn said_lost(&self) -> Option<String> {
+        let lost = self.lost.as_ref()?;
+        Some(format!("the agent {} was {lost}", self.address))
+    }
+}
+
 /// What an agent is judged by.
 pub struct AgentCase {
     /// What the report has of it.

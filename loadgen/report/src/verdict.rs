@@ -282,12 +282,13 @@ fn doubts(case: &Case<'_>) -> Vec<String> {
     }
     // Each for itself: one that doesn't keep up must not be hidden by the others.
     for agent in case.agents {
-        let (address, lost) = (&agent.report.address, &agent.report.lost);
-        reasons.extend(lost.iter().map(|lost| {
-            format!(
-                "the agent {address} was {lost}; from then on its share of the load was not sent"
-            )
-        }));
+        let address = &agent.report.address;
+        reasons.extend(
+            agent
+                .report
+                .said_lost()
+                .map(|lost| format!("{lost}; from then on its share of the load was not sent")),
+        );
         let kept = KeepingUp {
             limits,
             workloads: &agent.workloads,

@@ -15,6 +15,7 @@ mod running_redis;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -225,7 +226,8 @@ impl SystemProcess {
             proxied,
             running,
         };
-        let (child, url) = match launch.start("127.0.0.1:0").await {
+        let listen = SocketAddr::new(plan.listen, 0).to_string();
+        let (child, url) = match launch.start(&listen).await {
             Ok(started) => started,
             Err(error) => {
                 if let Some(running) = &launch.running {

@@ -13,9 +13,9 @@ use super::stopping::{ExperimentProgress, StopReason};
 use crate::out_folder::OutFolder;
 use crate::run::{Interrupts, RunError, RunObservers, RunOptions, run};
 use loadgen_engine::http_client::{ConnectOptions, ProxyChoice};
-use loadgen_report::VerdictResult;
-use loadgen_report::compare::{self, CompareError, Comparison, Group, Scale};
+use loadgen_report::compare::{self, CompareError, Comparison, ComparisonVerdict, Group, Scale};
 use loadgen_report::folder::RunFolder;
+use loadgen_report::{AgentReport, VerdictResult};
 use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::unix_seconds;
 
@@ -58,6 +58,7 @@ pub async fn experiment(
         budget_s: options.limits.budget.as_secs_f64(),
         runs: Vec::new(),
         ended: None,
+        lost: None,
     };
     let mut experiment = Experiment {
         scenario,
@@ -75,9 +76,10 @@ pub async fn experiment(
     experiment.record.ended = Some(ended);
     experiment.record.write(&options.out)?;
     let Some(mut comparisons) = experiment.compare().transpose()? else {
-        let why = match experiment.spoiled {
-            0 => ended.as_str().to_owned(),
-            n => format!("{n} blocks had an INVALID run"),
+        let why = match (experiment.record.lost, experiment.spoiled) {
+            (Some(lost), _) => format!("INVALID: {lost}"),
+            (None, 0) => ended.as_str().to_owned(),
+            (None, n) => format!("{n} blocks had an INVALID run"),
         };
         return Err(AbError::NoBlocks(why, options.out.clone()));
     };
@@ -85,6 +87,13 @@ pub async fn experiment(
     let record = experiment.record;
     for comparison in &mut comparisons {
         comparison.warnings.extend(record.warnings());
+        if let Some(lost) = &record.lost {
+            // A gate must not pass or fail by an experiment that neither its stopping rule nor the user has ended.
+            comparison.verdict = ComparisonVerdict::CantTell;
+            comparison.reasons = vec![format!(
+                "INVALID: {lost}; only complete blocks are compared"
+            )];
+        }
     }
     Ok(ExperimentOutcome {
         record,
@@ -121,8 +130,8 @@ impl Experiment<'_> {
             self.display.warming(side);
             let folder = self.options.out.join("warm-up").join(side.folder());
             let verdict = self.run_once(side, self.options.seed, &folder).await?;
-            if verdict.is_none() || self.is_interrupted().await {
-                return Ok(StopReason::Interrupted);
+            if verdict.is_none() || self.is_over().await {
+                return Ok(self.ending());
             }
             let label = self.build(side).label.clone();
             let run = RunFolder::open(&folder)?;
@@ -142,7 +151,7 @@ impl Experiment<'_> {
             self.record.elapsed_s = start.elapsed().as_secs_f64();
             self.record.write(&self.options.out)?;
             if !whole {
-                return Ok(StopReason::Interrupted);
+                return Ok(self.ending());
             }
             let so_far = self.compare().transpose()?.unwrap_or_default();
             let progress = ExperimentProgress {
@@ -174,7 +183,7 @@ impl Experiment<'_> {
                 self.leave_out(first)?;
                 return Ok(false);
             };
-            if verdict == VerdictResult::Invalid && !self.is_interrupted().await {
+            if verdict == VerdictResult::Invalid && !self.is_over().await {
                 let reason = self.reason(&folder);
                 self.display.say(&format!(
                     "{folder} is INVALID ({reason}); repeating it once"
@@ -195,7 +204,7 @@ impl Experiment<'_> {
                 verdict,
                 counts: false,
             });
-            if self.is_interrupted().await {
+            if self.is_over().await {
                 self.leave_out(first)?;
                 return Ok(false);
             }
@@ -268,7 +277,7 @@ impl Experiment<'_> {
                 proxy: ProxyChoice::Environment,
                 ..ConnectOptions::default()
             },
-            agents: None,
+            agents: self.options.agents.clone(),
             drivers: self.options.drivers,
             seed,
             out: OutFolder::claim(out)?,
@@ -280,10 +289,21 @@ impl Experiment<'_> {
             observers: RunObservers::default(),
         };
         match run(scenario, options).await {
-            Ok(report) => Ok(Some(report.verdict.result())),
+            Ok(report) => {
+                let lost = report.agents.iter().filter_map(AgentReport::said_lost);
+                let lost: Vec<String> = lost.collect();
+                if !lost.is_empty() {
+                    self.lost(lost.join("; "));
+                }
+                Ok(Some(report.verdict.result()))
+            }
             Err(RunError::Aborted) => Err(AbError::Aborted),
+            Err(RunError::AgentLost(why)) => {
+                self.lost(why);
+                Ok(None)
+            }
             // A terminal sends Ctrl-C to the system, too; a system that is starting then ends with an error.
-            Err(_) if self.is_interrupted().await => Ok(None),
+            Err(_) if self.is_over().await => Ok(None),
             Err(error) => Err(AbError::Run {
                 letter: side.letter(),
                 label: build.label,
@@ -292,8 +312,22 @@ impl Experiment<'_> {
         }
     }
 
-    /// Whether the experiment was interrupted. The current run received the same signal and has ended in order.
-    async fn is_interrupted(&mut self) -> bool {
+    /// Without all agents there are no more runs.
+    fn lost(&mut self, why: String) {
+        self.display
+            .say(&format!("{why}: comparing the complete blocks"));
+        self.record.ended = Some(StopReason::AgentLost);
+        self.record.lost = Some(why);
+    }
+
+    /// Why the experiment is over although its stopping rule doesn't say so.
+    fn ending(&self) -> StopReason {
+        self.record.ended.unwrap_or(StopReason::Interrupted)
+    }
+
+    /// Whether the experiment is over: an agent was lost, or it was interrupted. The current run received the same signal and has ended in
+    /// order.
+    async fn is_over(&mut self) -> bool {
         if self.record.ended.is_some() {
             return true;
         }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::stopping::StoppingRule;
+use crate::agents::Agents;
 use loadgen_report::compare;
 use loadgen_shop::system_process::SystemPlan;
 
@@ -32,7 +34,9 @@ pub struct AbOptions {
     pub seed: u64,
     /// Whether each run is audited.
     pub audit: bool,
-    /// Number of threads that drive the load; `None` for the default.
+    /// Who drives the load of all runs in the place of this process.
+    pub agents: Option<Arc<Agents>>,
+    /// Number of threads that drive the load, of each agent; `None` for the default.
     pub drivers: Option<usize>,
     /// When to stop.
     pub limits: StoppingRule,

@@ -47,6 +47,9 @@ pub struct AbRecord {
     pub runs: Vec<RunRecord>,
     /// Why the experiment ended; `None` while it runs.
     pub ended: Option<StopReason>,
+    /// Which agent was lost, and why, if that ended the experiment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
 }
 
 impl AbRecord {

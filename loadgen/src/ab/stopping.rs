@@ -35,6 +35,8 @@ pub enum StopReason {
     Budget,
     /// Ctrl-C or a signal ended it.
     Interrupted,
+    /// An agent was lost.
+    AgentLost,
 }
 
 impl StopReason {
@@ -45,6 +47,7 @@ impl StopReason {
             Self::Blocks => "all blocks are done",
             Self::Budget => "the budget has no time left for another block",
             Self::Interrupted => "interrupted",
+            Self::AgentLost => "an agent was lost",
         }
     }
 }

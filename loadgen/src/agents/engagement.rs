@@ -1,9 +1,10 @@
-//! Before a run: takes every agent for it and gives each its part, or none of them. On a thread of its own, which leads the run afterwards.
+//! Takes every agent, or none of them, for one run or for all runs of a search or an experiment, and gives each its part of a run. On a
+//! thread of its own, which leads the runs.
 
 use futures_util::future::try_join_all;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::connection::{AgentsOptions, connect};
+use super::connection::{AgentsOptions, Connected, connect};
 use super::frame::{Assigned, FromAgent, ToAgent};
 use super::lead::{Orders, lead};
 use super::member::Member;
@@ -12,7 +13,7 @@ use loadgen_engine::schedule::Schedule;
 use loadgen_scenario::share::Share;
 use loadgen_scenario::{Scenario, Sources};
 
-/// What the agents are to do together.
+/// What the agents are to do together in a run.
 pub struct Task<'a> {
     /// The scenario of the run.
     pub scenario: &'a Scenario,
@@ -44,13 +45,72 @@ impl Task<'_> {
     }
 }
 
-/// Agents that wait for a run.
+/// Agents that nobody else can use until this is dropped.
+pub struct Agents {
+    /// How many.
+    pub count: usize,
+    runs: mpsc::UnboundedSender<NextRun>,
+}
+
+/// What the agents' thread is told of a run.
+struct NextRun {
+    parts: Vec<Assigned>,
+    engaged: oneshot::Sender<Result<(), Refusal>>,
+    orders: oneshot::Receiver<Orders>,
+}
+
+/// Agents that wait for the start of a run.
 pub struct Engaged {
     orders: oneshot::Sender<Orders>,
 }
 
+impl Agents {
+    /// Takes the agents: each has the right version and token, and is free. The error is for people.
+    pub async fn take(options: AgentsOptions) -> Result<Self, String> {
+        let count = options.addresses.len();
+        let (runs, next_runs) = mpsc::unbounded_channel();
+        let (tell, taken) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("agents".into());
+        let leading = move || {
+            let runtime = match runtime() {
+                Ok(runtime) => runtime,
+                Err(refusal) => return drop(tell.send(Err(refusal.to_string()))),
+            };
+            runtime.block_on(async {
+                match connect_all(&options).await {
+                    Ok(connected) => {
+                        tell.send(Ok(())).ok();
+                        carry_out(connected, next_runs).await;
+                    }
+                    Err(problem) => drop(tell.send(Err(problem))),
+                }
+            });
+        };
+        let started = thread.spawn(leading);
+        started.map_err(|e| format!("the agents' thread can't be started: {e}"))?;
+        taken.await.map_err(|_| ended())??;
+        Ok(Self { count, runs })
+    }
+
+    /// Gives each agent its part of a run, once it reaches the targets. Nothing is sent to a target before all of them do.
+    pub async fn engage(&self, task: &Task<'_>) -> Result<Engaged, Refusal> {
+        let parts = task.parts(self.count).map_err(Refusal::BadInput)?;
+        let (orders, wait) = oneshot::channel();
+        let (tell, engaged) = oneshot::channel();
+        let next = NextRun {
+            parts,
+            engaged: tell,
+            orders: wait,
+        };
+        self.runs.send(next).ok();
+        let engaged = engaged.await;
+        engaged.unwrap_or_else(|_| Err(Refusal::SetUp(ended())))?;
+        Ok(Engaged { orders })
+    }
+}
+
 impl Engaged {
-    /// Leads them through the run. The thread ends after `DriverEvent::Finished` or `DriverEvent::Failed`.
+    /// Leads them through the run, until `DriverEvent::Finished` or `DriverEvent::Failed`.
     pub fn lead(self, assignment: Assignment, schedule: Option<watch::Receiver<Schedule>>) {
         let events = assignment.events.clone();
         let orders = Orders {
@@ -58,60 +118,52 @@ impl Engaged {
             schedule,
         };
         if self.orders.send(orders).is_err() {
-            let ended = "the agents' thread ended unexpectedly".to_owned();
-            events.send(DriverEvent::Failed(Refusal::SetUp(ended))).ok();
+            let failed = DriverEvent::Failed(Refusal::SetUp(ended()));
+            events.send(failed).ok();
         }
     }
 }
 
-/// Takes the agents: each has the right version and token, is free, and reaches the targets. Nothing is sent to a target before all are
-/// taken. The error is for people.
-pub async fn engage(options: &AgentsOptions, task: &Task<'_>) -> Result<Engaged, String> {
-    let parts = task.parts(options.addresses.len())?;
-    let options = options.clone();
-    let (orders, wait) = oneshot::channel::<Orders>();
-    let (tell, taken) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("agents".into());
-    let leading = move || {
-        let runtime = match runtime() {
-            Ok(runtime) => runtime,
-            Err(refusal) => return drop(tell.send(Err(refusal.to_string()))),
-        };
-        runtime.block_on(async {
-            let members = match take(&options, parts).await {
-                Ok(members) => members,
-                Err(problem) => return drop(tell.send(Err(problem))),
-            };
-            tell.send(Ok(())).ok();
-            // Without orders the run has come to nothing: the agents are let go.
-            let Ok(orders) = wait.await else { return };
-            let events = orders.assignment.events.clone();
-            let outcome = lead(members, orders).await;
-            events
-                .send(outcome.map_or_else(DriverEvent::Failed, DriverEvent::Finished))
-                .ok();
-        });
-    };
-    let started = thread.spawn(leading);
-    started.map_err(|e| format!("the agents' thread can't be started: {e}"))?;
-    let taken = taken.await.map_err(|_| "the agents' thread has ended")?;
-    taken.map(|()| Engaged { orders })
+fn ended() -> String {
+    "the agents' thread ended unexpectedly".to_owned()
 }
 
-async fn take(options: &AgentsOptions, parts: Vec<Assigned>) -> Result<Vec<Member>, String> {
-    let addresses = options.addresses.iter();
-    let connected = addresses.map(async |address| {
+async fn connect_all(options: &AgentsOptions) -> Result<Vec<Connected>, String> {
+    let connected = options.addresses.iter().map(async |address| {
         let connected = connect(address, options).await;
         connected.map_err(|problem| format!("the agent {address}: {problem}"))
     });
-    // All of them, before any has its part.
-    let connected = try_join_all(connected).await?;
-    let members = connected.into_iter().zip(parts);
-    let members = members.map(async |(connected, part)| {
-        let mut member = Member::new(connected);
-        member.wire.send(ToAgent::Assigned(Box::new(part)));
-        let reached = member.tells(|frame| matches!(frame, FromAgent::Reached));
-        reached.await.map_err(|refusal| refusal.to_string())?;
+    try_join_all(connected).await
+}
+
+/// Carries out one run after the other. A run that comes to nothing is the last one: then the agents are let go.
+async fn carry_out(mut agents: Vec<Connected>, mut runs: mpsc::UnboundedReceiver<NextRun>) {
+    while let Some(run) = runs.recv().await {
+        let members = match assign(&mut agents, run.parts).await {
+            Ok(members) => members,
+            Err(refusal) => return drop(run.engaged.send(Err(refusal))),
+        };
+        run.engaged.send(Ok(())).ok();
+        let Ok(orders) = run.orders.await else { return };
+        let events = orders.assignment.events.clone();
+        match lead(members, orders).await {
+            Ok(finished) => drop(events.send(DriverEvent::Finished(finished))),
+            Err(refusal) => return drop(events.send(DriverEvent::Failed(refusal))),
+        }
+    }
+}
+
+async fn assign(
+    agents: &mut [Connected],
+    parts: Vec<Assigned>,
+) -> Result<Vec<Member<'_>>, Refusal> {
+    let members = agents.iter_mut().zip(parts);
+    let members = members.map(async |(agent, part)| {
+        let mut member = Member::new(agent);
+        member.send(ToAgent::Assigned(Box::new(part)));
+        member
+            .tells(|frame| matches!(frame, FromAgent::Reached))
+            .await?;
         Ok(member)
     });
     try_join_all(members).await

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use futures_util::future::try_join_all;
+use futures_util::future::{select_all, try_join_all};
 use tokio::sync::{mpsc, watch};
 
 use super::clock::clock_us;
 use super::frame::{FromAgent, ToAgent};
 use super::member::Member;
+use super::wire::Heard;
 use loadgen_engine::drive::{
     Assignment, DriverEvent, Finished, Merging, Preparation, Refusal, Variables,
 };
@@ -27,7 +28,7 @@ pub struct Orders {
 }
 
 /// Carries the run out. Tells what drivers of this process would tell.
-pub async fn lead(mut members: Vec<Member>, orders: Orders) -> Result<Finished, Refusal> {
+pub async fn lead(mut members: Vec<Member<'_>>, orders: Orders) -> Result<Finished, Refusal> {
     let Assignment {
         scenario,
         targets,
@@ -49,7 +50,7 @@ pub async fn lead(mut members: Vec<Member>, orders: Orders) -> Result<Finished, 
     let prepared = preparation.carry_out(lists, &events, &stop).await?;
     for member in &members {
         let variables = prepared.variables.clone();
-        member.wire.send(ToAgent::Prepared(variables));
+        member.send(ToAgent::Prepared(variables));
     }
     for member in &mut members {
         member
@@ -64,13 +65,12 @@ pub async fn lead(mut members: Vec<Member>, orders: Orders) -> Result<Finished, 
     go.await
         .map_err(|_| Refusal::SetUp("the run was cancelled before its start".to_owned()))?;
     start(&mut members, &events).await?;
-    let mut told = Told::by(&mut members);
     let mut merging = Merging::new(members.len(), prepared.ledger);
     let mut schedule = orders.schedule;
     let mut stopped = false;
     loop {
         let of_all = tokio::select! {
-            Some((index, heard)) = told.0.recv() => {
+            (index, heard) = next(&mut members) => {
                 let member = &mut members[index];
                 for event in member.takes_in(index, heard, &mut merging)? {
                     events.send(event).ok();
@@ -95,7 +95,7 @@ pub async fn lead(mut members: Vec<Member>, orders: Orders) -> Result<Finished, 
 
 /// Compares the clocks, and has all start at one instant.
 async fn start(
-    members: &mut [Member],
+    members: &mut [Member<'_>],
     events: &mpsc::UnboundedSender<DriverEvent>,
 ) -> Result<(), Refusal> {
     try_join_all(members.iter_mut().map(Member::compare_clocks)).await?;
@@ -105,7 +105,7 @@ async fn start(
     for member in members {
         let ahead = member.ahead.map_or(0, |ahead| ahead.clock_us);
         let clock_us = clock_us(at) + ahead;
-        member.wire.send(ToAgent::Start { clock_us });
+        member.send(ToAgent::Start { clock_us });
     }
     let wall_clock = SystemTime::now() + at.saturating_duration_since(Instant::now());
     events.send(DriverEvent::Started { at, wall_clock }).ok();
@@ -122,31 +122,25 @@ async fn changed(schedule: &mut Option<watch::Receiver<Schedule>>) -> ToAgent {
     std::future::pending().await
 }
 
-fn tell_all(members: &[Member], frame: &ToAgent) {
+fn tell_all(members: &[Member<'_>], frame: &ToAgent) {
     for member in members {
-        member.wire.send(match frame {
+        member.send(match frame {
             ToAgent::Schedule(stages) => ToAgent::Schedule(stages.clone()),
             _ => ToAgent::Stop,
         });
     }
 }
 
-/// What all agents tell, each with its index.
-struct Told(mpsc::UnboundedReceiver<(usize, super::wire::Heard<FromAgent>)>);
-
-impl Told {
-    fn by(members: &mut [Member]) -> Self {
-        let (tell, told) = mpsc::unbounded_channel();
-        for (index, member) in members.iter_mut().enumerate() {
-            let nobody = mpsc::unbounded_channel().1;
-            let mut heard = std::mem::replace(&mut member.wire.heard, nobody);
-            let tell = tell.clone();
-            tokio::spawn(async move {
-                while let Some(frame) = heard.recv().await {
-                    tell.send((index, frame)).ok();
-                }
-            });
-        }
-        Self(told)
+/// What is heard next of the agents that still drive, with the agent's index; never anything if none does.
+async fn next(members: &mut [Member<'_>]) -> (usize, Heard<FromAgent>) {
+    let driving = members.iter_mut().enumerate().filter(|(_, m)| !m.ended);
+    let heard = driving.map(|(index, member)| {
+        let heard = async move { (index, member.hears().await) };
+        Box::pin(heard)
+    });
+    let heard: Vec<_> = heard.collect();
+    match heard.is_empty() {
+        true => std::future::pending().await,
+        false => select_all(heard).await.0,
     }
 }

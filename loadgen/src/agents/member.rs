@@ -1,11 +1,12 @@
 //! One agent of a run, as the machine sees it that leads: how far it has come, and what it has told of itself.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::clock::{Ahead, Moment};
 use super::connection::Connected;
 use super::frame::{FromAgent, ToAgent};
-use super::wire::{Heard, Wire};
+use super::wire::Heard;
 use loadgen_engine::drive::{
     AgentFinished, Driven, DriverEvent, Finished, Interval, Merging, Refusal,
 };
@@ -14,28 +15,29 @@ use loadgen_engine::record::WorkloadFigures;
 /// How often its clock is asked for; the shortest round trip counts.
 const CLOCK_QUESTIONS: u32 = 10;
 
-/// An agent and what it did.
-pub struct Member {
-    pub wire: Wire<FromAgent, ToAgent>,
+/// An agent and what it did in this run.
+pub struct Member<'a> {
+    agent: &'a mut Connected,
     /// How far its clocks are ahead, once they were asked for.
     pub ahead: Option<Ahead>,
     pub done: AgentFinished,
     /// The end of its last interval, from the start of the run.
     until: Duration,
     draining: bool,
-    ended: bool,
+    /// Whether it drives no longer.
+    pub ended: bool,
 }
 
-impl Member {
-    pub fn new(connected: Connected) -> Self {
+impl<'a> Member<'a> {
+    pub fn new(agent: &'a mut Connected) -> Self {
         Self {
-            wire: connected.wire,
-            ahead: None,
             done: AgentFinished {
-                address: connected.address,
-                cores: connected.cores,
+                address: agent.address.clone(),
+                cores: agent.cores,
                 ..AgentFinished::default()
             },
+            agent,
+            ahead: None,
             until: Duration::ZERO,
             draining: false,
             ended: false,
@@ -43,27 +45,37 @@ impl Member {
     }
 
     /// What is said of it.
-    fn said(&self, what: impl std::fmt::Display) -> String {
+    fn said(&self, what: impl Display) -> String {
         format!("the agent {}: {what}", self.done.address)
+    }
+
+    pub fn send(&self, frame: ToAgent) {
+        self.agent.wire.send(frame);
+    }
+
+    /// What it says next.
+    pub async fn hears(&mut self) -> Heard<FromAgent> {
+        self.agent.wire.next().await
     }
 
     /// Waits until it tells this, before the start. Fails if it refuses, fails or is gone.
     pub async fn tells(&mut self, is_it: fn(&FromAgent) -> bool) -> Result<FromAgent, Refusal> {
+        let lost = |why: &dyn Display| format!("it was lost before the start: {why}");
         loop {
-            match self.wire.next().await {
+            match self.hears().await {
                 Ok(frame) if is_it(&frame) => return Ok(frame),
                 Ok(FromAgent::Refused(reason)) => {
                     return Err(Refusal::BadInput(self.said(reason)));
+                }
+                Ok(FromAgent::Failed(Refusal::Lost(why))) => {
+                    return Err(Refusal::Lost(self.said(lost(&why))));
                 }
                 Ok(FromAgent::Failed(why)) => {
                     return Err(Refusal::BadInput(self.said(why)));
                 }
                 // Nothing else matters before the start.
                 Ok(_) => {}
-                Err(error) => {
-                    let lost = format!("it was lost before the start: {error}");
-                    return Err(Refusal::BadInput(self.said(lost)));
-                }
+                Err(error) => return Err(Refusal::Lost(self.said(lost(&error)))),
             }
         }
     }
@@ -72,7 +84,7 @@ impl Member {
     pub async fn compare_clocks(&mut self) -> Result<(), Refusal> {
         for _ in 0..CLOCK_QUESTIONS {
             let sent = Moment::now();
-            self.wire.send(ToAgent::Clock);
+            self.send(ToAgent::Clock);
             let told = self.tells(|frame| matches!(frame, FromAgent::Clock(_)));
             let FromAgent::Clock(told) = told.await? else {
                 continue;
@@ -94,9 +106,6 @@ impl Member {
         heard: Heard<FromAgent>,
         merging: &mut Merging,
     ) -> Result<Vec<DriverEvent>, Refusal> {
-        if self.ended {
-            return Ok(Vec::new());
-        }
         let event = match heard {
             Ok(FromAgent::Interval { interval, cpu_pct }) => self.interval(interval, cpu_pct),
             Ok(FromAgent::Draining { in_flight }) => {
@@ -140,7 +149,7 @@ impl Member {
     fn lost(
         &mut self,
         index: usize,
-        why: &dyn std::fmt::Display,
+        why: &dyn Display,
         merging: &mut Merging,
     ) -> Result<Vec<DriverEvent>, Refusal> {
         self.ended = true;

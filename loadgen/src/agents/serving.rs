@@ -108,7 +108,7 @@ impl Listening {
         })
     }
 
-    /// Serves one run after the other until `end`; a run that goes on then is ended at once.
+    /// Serves one user after the other until `end`; a run that goes on then is ended at once.
     pub async fn serve(self, end: impl Future<Output = ()>) {
         let mut sessions = JoinSet::new();
         tokio::pin!(end);
@@ -139,7 +139,7 @@ impl Agent {
         let mut user = self.user.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(user) = *user {
             return Err(format!(
-                "{user} uses it for another run; an agent carries out one run at a time"
+                "{user} uses it; an agent carries out one run, search or experiment at a time"
             ));
         }
         *user = Some(peer);
@@ -222,7 +222,7 @@ async fn let_in(
     agent: &Arc<Agent>,
 ) -> Result<Option<Occupied>, String> {
     let Ok(ToAgent::Hello { version }) = reader.next(STRANGER_BYTES_MAX, PATIENCE).await else {
-        return Err("this is an agent of loadgen: only `loadgen run --agents` can use it".into());
+        return Err("this is an agent of loadgen: only loadgen's --agents can use it".into());
     };
     let mine = FromAgent::Agent {
         version: VERSION.to_owned(),

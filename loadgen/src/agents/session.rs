@@ -1,4 +1,4 @@
-//! One run at an agent: reads the scenario, reaches its targets from here, drives its shares, and tells each second what was measured. Ends
+//! The runs of one leader at an agent: of each it reads the scenario, reaches its targets from here, drives its shares, and tells each second what was measured. Ends
 //! at once when nobody leads it any more.
 
 use std::sync::Arc;
@@ -87,37 +87,42 @@ impl Cpu {
 }
 
 impl Session {
-    /// Carries the run out to its end, to a failure that was told, or to the end of the connection.
+    /// Carries out one run after the other, to a failure that was told or to the end of the connection.
     pub async fn carry_out(mut self) {
-        let Some(assigned) = self
+        while self.one_run().await.is_some() {}
+    }
+
+    /// Carries out a run; `None` if no other one can follow.
+    async fn one_run(&mut self) -> Option<()> {
+        let assigned = self
             .until(|frame| match frame {
                 ToAgent::Assigned(assigned) => Some(assigned),
                 _ => None,
             })
-            .await
-        else {
-            return;
-        };
+            .await?;
         let part = tokio::select! {
             part = self.part(&assigned) => part,
-            () = self.leaving.cancelled() => return self.leave(),
+            () = self.leaving.cancelled() => {
+                self.leave();
+                return None;
+            }
         };
         let (schedule, part) = match part {
             Ok(part) => part,
-            Err(problem) => return self.wire.send(FromAgent::Refused(problem)),
+            Err(problem) => {
+                self.wire.send(FromAgent::Refused(problem));
+                return None;
+            }
         };
         drop(assigned);
         terminal::note(&format!("the scenario: {}", part.scenario.name));
         self.wire.send(FromAgent::Reached);
-        let Some(variables) = self
+        let variables = self
             .until(|frame| match frame {
                 ToAgent::Prepared(variables) => Some(variables),
                 _ => None,
             })
-            .await
-        else {
-            return;
-        };
+            .await?;
         let (events, told) = mpsc::unbounded_channel();
         let (go, wait) = oneshot::channel();
         let levers = Levers {
@@ -143,6 +148,7 @@ impl Session {
             Err(e) => {
                 let problem = format!("the drivers' thread can't be started: {e}");
                 self.wire.send(FromAgent::Failed(Refusal::SetUp(problem)));
+                None
             }
         }
     }
@@ -165,7 +171,7 @@ impl Session {
 
     fn leave(&self) {
         let left = "it was stopped by a signal".to_owned();
-        self.wire.send(FromAgent::Failed(Refusal::SetUp(left)));
+        self.wire.send(FromAgent::Failed(Refusal::Lost(left)));
     }
 
     /// Reads the scenario and reaches the targets. The error is for the person who runs it.
@@ -194,16 +200,24 @@ impl Session {
         Ok((schedule, part))
     }
 
-    /// Passes on what the drivers tell, and to them what is asked, until they have ended.
-    async fn drive(mut self, mut levers: Levers, mut told: mpsc::UnboundedReceiver<DriverEvent>) {
+    /// Passes on what the drivers tell, and to them what is asked, until they have ended; `None` if they have not finished, or nobody
+    /// leads any more.
+    async fn drive(
+        &mut self,
+        mut levers: Levers,
+        mut told: mpsc::UnboundedReceiver<DriverEvent>,
+    ) -> Option<()> {
         let _pages = SmallPages::only();
         let mut cpu = Cpu::start();
-        let mut led = true;
+        let (mut led, mut finished) = (true, false);
         loop {
             tokio::select! {
                 event = told.recv() => match event {
-                    Some(event) => self.pass_on(event, &mut cpu),
-                    None => return,
+                    Some(event) => {
+                        finished |= matches!(event, DriverEvent::Finished(_));
+                        self.pass_on(event, &mut cpu);
+                    }
+                    None => return (led && finished).then_some(()),
                 },
                 heard = self.wire.next(), if led => {
                     led = heard.is_ok();

@@ -71,7 +71,7 @@ impl Tally {
                 self.far = true;
             }
             Judged::Doubtful => self.doubts += 1,
-            Judged::Disturbed => {}
+            Judged::Disturbed | Judged::Invalid => {}
         }
     }
 

@@ -14,11 +14,19 @@ const DRIVERS_MAX: usize = 256;
 
 /// The drivers of each of so many agents, or of this process: the number asked for, else what the scenario needs, here up to half of the
 /// cores. Each driver has at least one connection and one journey in flight.
-pub fn count(
+///
+/// # Errors
+/// The scenario can't be shared so.
+pub fn drivers_each(
     scenario: &Scenario,
     asked: Option<usize>,
     agents: Option<usize>,
 ) -> Result<usize, RunError> {
+    if scenario.trace.is_some() && agents.is_some() {
+        let problem =
+            "--agents: recorded arrivals depend on each other, so they have one generator";
+        return Err(RunError::BadInput(problem.to_owned()));
+    }
     let generators = agents.unwrap_or(1);
     let dependent = scenario.trace.is_some() || scenario.shares_values();
     let limits = &scenario.limits;

@@ -1,10 +1,11 @@
 //! The options of a run, and the errors that prevent one.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::agents::AgentsOptions;
+use crate::agents::Agents;
 use crate::out_folder::{OutFolder, OutFolderError};
 use crate::run_event::{Listener, Wish};
 use crate::terminal::UNWRITTEN;
@@ -22,8 +23,8 @@ pub struct RunOptions {
     pub connect: ConnectOptions,
     /// Threads that drive the load, of each agent; by default as many as the scenario needs and the machine can spare.
     pub drivers: Option<usize>,
-    /// Who drives the load in the place of this process, at a target that runs already.
-    pub agents: Option<AgentsOptions>,
+    /// Who drives the load in the place of this process.
+    pub agents: Option<Arc<Agents>>,
     /// Makes choices repeatable.
     pub seed: u64,
     /// The report's folder.
@@ -60,6 +61,9 @@ pub enum RunError {
     /// The target failed before anything was measured.
     #[error("{0}")]
     SetUp(String),
+    /// An agent was lost before anything was measured.
+    #[error("{0}")]
+    AgentLost(String),
     /// The user stopped the run before anything was measured.
     #[error("stopped before the start: no report")]
     Stopped,
@@ -89,6 +93,7 @@ impl From<Refusal> for RunError {
         match refusal {
             Refusal::BadInput(problem) => Self::BadInput(problem),
             Refusal::SetUp(problem) => Self::SetUp(problem),
+            Refusal::Lost(problem) => Self::AgentLost(problem),
         }
     }
 }
@@ -104,6 +109,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::SetUp(_) => 1,
+            Self::AgentLost(_) => VerdictResult::Invalid.exit_code(),
             Self::Stopped | Self::Aborted => VerdictResult::Interrupted.exit_code(),
             Self::BadInput(_) => 2,
             Self::OutFolder(error) => error.exit_code(),

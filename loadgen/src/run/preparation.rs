@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::control::{self, Control};
-use super::drivers;
 use super::listeners::{Listeners, telling};
 use super::options::{RunError, RunOptions};
 use super::profiler::Profiler;
 use super::ramp::{AHEAD, AHEAD_OF_AGENTS, Ramp};
 use super::replay::Replay;
-use crate::agents::{self, Engaged, Task};
+use crate::agents::{Engaged, Task};
 use crate::run_event::{PlannedWorkload, RunPlan};
 use crate::targets;
 use loadgen_engine::drive::Targets;
@@ -72,6 +71,7 @@ impl Run {
     pub async fn prepare(
         mut scenario: Scenario,
         options: &RunOptions,
+        drivers_each: usize,
         url: &str,
         system: Option<Arc<SystemProcess>>,
         listeners: &mut Listeners,
@@ -122,9 +122,7 @@ impl Run {
         let drawn = drawn(&scenario, options.seed, system.as_deref());
         scenario.faults.extend(drawn);
         fault::check(&scenario.faults, system.as_deref()).map_err(RunError::BadInput)?;
-        let generators = options.agents.as_ref().map(|agents| agents.addresses.len());
-        let drivers_each = drivers::count(&scenario, options.drivers, generators)?;
-        let ahead = match generators {
+        let ahead = match options.agents {
             Some(_) => AHEAD_OF_AGENTS,
             None => AHEAD,
         };
@@ -146,8 +144,7 @@ impl Run {
                     noted: scenario.audit && options.audit,
                     drivers_each,
                 };
-                let engaged = agents::engage(agents, &task).await;
-                Some(engaged.map_err(RunError::BadInput)?)
+                Some(agents.engage(&task).await?)
             }
             None => None,
         };
@@ -159,7 +156,7 @@ impl Run {
             seed: options.seed,
             audit: options.audit,
             out,
-            drivers: drivers_each * generators.unwrap_or(1),
+            drivers: drivers_each * options.agents.as_ref().map_or(1, |agents| agents.count),
             agents,
             control,
             named_targets,

@@ -1,6 +1,7 @@
 //! An agent as a child process.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -19,8 +20,23 @@ impl Agent {
     }
 
     pub fn with(arguments: &[&str]) -> Self {
+        Self::at("127.0.0.1", arguments)
+    }
+
+    /// Two agents, as if on two machines: each has an address of its own where the platform has several for loopback.
+    pub fn pair() -> [Self; 2] {
+        ["127.0.0.2", "127.0.0.3"].map(|own| {
+            let address = match TcpListener::bind((own, 0)) {
+                Ok(_) => own,
+                Err(_) => "127.0.0.1",
+            };
+            Self::at(address, &[])
+        })
+    }
+
+    fn at(address: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
-            .args(["agent", "--listen", "127.0.0.1:0"])
+            .args(["agent", "--listen", &format!("{address}:0")])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -51,9 +67,12 @@ impl Agent {
 
     /// Waits until it has said this so many times on standard error.
     pub fn says(&self, text: &str, times: usize) {
-        eventually(text, || {
-            self.said.lock().unwrap().matches(text).count() >= times
-        });
+        eventually(text, || self.said(text) >= times);
+    }
+
+    /// How many times it has said this so far.
+    pub fn said(&self, text: &str) -> usize {
+        self.said.lock().unwrap().matches(text).count()
     }
 
     pub fn signal(&self, name: &str) {

@@ -8,12 +8,14 @@ mod program;
 #[path = "../support/service.rs"]
 mod service;
 
+mod ab;
 mod agent;
 mod capacity;
 mod losses;
 mod refusals;
 mod secured;
 mod shares;
+mod started;
 
 use service::{Asked, Folder, Service};
 

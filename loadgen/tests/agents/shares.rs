@@ -219,7 +219,7 @@ fn one_run_after_the_other_and_a_second_one_meanwhile_is_told_who_uses_the_agent
     let said = format!("the agent {}: 127.0.0.1:", agent.address);
     assert!(refused.stderr.contains(&said), "{}", refused.stderr);
     assert!(
-        refused.stderr.contains("uses it for another run"),
+        refused.stderr.contains("uses it; an agent carries out one"),
         "{}",
         refused.stderr
     );

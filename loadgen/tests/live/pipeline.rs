@@ -173,7 +173,7 @@ fn a_run_that_is_refused_leaves_no_older_result_and_is_an_error_for_the_build_se
             &[target, &["--users", "5"]].concat(),
             "--users",
         ),
-        (right.clone(), &["--agents", "127.0.0.1:1"], "--agents"),
+        (right.clone(), &["--agents", "10.0.0.7:1"], "--agents"),
         (right.clone(), &["--system-bin", "away"], "--system-bin"),
     ];
     for (text, arguments, says) in rows {

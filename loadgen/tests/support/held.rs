@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use loadgen::agents::AgentsOptions;
+use loadgen::agents::{Agents, AgentsOptions};
 use loadgen::out_folder::OutFolder;
 use loadgen::run::{RunObservers, RunOptions, run};
 use loadgen::run_event::{Listener, RunEvent, Wish};
@@ -53,10 +54,15 @@ pub fn held(
         seconds: 0,
         told: told.clone(),
     };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let take = |options| Arc::new(runtime.block_on(Agents::take(options)).unwrap());
     let options = RunOptions {
         target: Some(target.to_owned()),
         connect: ConnectOptions::default(),
-        agents,
+        agents: agents.map(take),
         drivers: Some(2),
         seed: 1,
         out: OutFolder::claim(&folder.join("out")).unwrap(),
@@ -70,10 +76,6 @@ pub fn held(
             wishes: Some(asked),
         },
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
     let report = runtime.block_on(run(scenario, options)).unwrap();
     let told = told.borrow().clone();
     (report, told)

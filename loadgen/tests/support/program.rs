@@ -134,6 +134,45 @@ pub fn waiting(url: &str) -> String {
     )
 }
 
+/// Number of lines of a file; 0 if it does not exist.
+pub fn lines(path: &Path) -> usize {
+    std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
+/// A small system, and a script that prints its URL whenever it is started.
+pub struct Played {
+    pub system: SmallSystem,
+    pub folder: tempfile::TempDir,
+    /// With the argument `up`.
+    pub command: String,
+}
+
+impl Played {
+    pub fn start() -> Self {
+        Self::after("")
+    }
+
+    /// It is ready only after this has been done.
+    pub fn after(first: &str) -> Self {
+        let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+        let body = format!("{first}\n{}", waiting(&system.url));
+        let path = program(folder.path(), &body);
+        Self {
+            system,
+            command: format!("{} up", path.display()),
+            folder,
+        }
+    }
+
+    pub fn started(&self) -> usize {
+        lines(&self.folder.path().join("arguments"))
+    }
+
+    pub fn stopped(&self) -> usize {
+        lines(&self.folder.path().join("stopped"))
+    }
+}
+
 /// Waits for a condition, with a bound.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();

@@ -59,6 +59,9 @@ pub enum Refusal {
     /// Set-up failed on the target.
     #[error("{0}")]
     SetUp(String),
+    /// An agent was lost before the start.
+    #[error("{0}")]
+    Lost(String),
 }
 
 /// One interval.

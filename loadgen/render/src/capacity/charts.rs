@@ -315,6 +315,6 @@ fn said(probe: &Probe) -> String {
         rate(probe.reached_per_s.round()),
         known(probe.times(), |q| time(q.p50)),
         known(probe.times(), |q| time(q.p99)),
-        shares(probe)
+        shares(probe.cpu_pct.iter())
     )
 }

@@ -169,6 +169,7 @@ mod tests {
             precision: 0.05,
         };
         let findings = Findings {
+            lost: None,
             result: CapacityResult::Budget,
             rate_per_s: None,
             exceeded_per_s: None,

@@ -2,6 +2,7 @@
 
 use super::probe::{Judged, Probe};
 use super::saturation;
+use crate::agents::AgentReport;
 use crate::audit::AuditReport;
 use crate::growth::{Growth, measured};
 use crate::neighbours;
@@ -44,7 +45,8 @@ impl Probe {
         probe.saturated = saturation::named(&probe, report, limits);
         (probe.judged, probe.reasons) = probe.judge(report, limits);
         let neighbours = neighbours::said(report);
-        if let Some(disturbance) = neighbours.filter(|_| probe.judged != Judged::Holds) {
+        let is_open = !matches!(probe.judged, Judged::Holds | Judged::Invalid);
+        if let Some(disturbance) = neighbours.filter(|_| is_open) {
             probe.judged = Judged::Disturbed;
             probe.reasons.insert(0, disturbance);
         }
@@ -52,6 +54,10 @@ impl Probe {
     }
 
     fn judge(&self, report: &Report, limits: &Limits) -> (Judged, Vec<String>) {
+        let lost = lost(report);
+        if !lost.is_empty() {
+            return (Judged::Invalid, lost);
+        }
         let full = saturation::machine_is_full(self, report);
         let doubts = doubts(report, limits, full);
         if !doubts.is_empty() {
@@ -107,6 +113,15 @@ impl Probe {
     }
 }
 
+/// The agents that were lost, and why.
+fn lost(report: &Report) -> Vec<String> {
+    report
+        .agents
+        .iter()
+        .filter_map(AgentReport::said_lost)
+        .collect()
+}
+
 /// Whether more journeys failed than a scenario without a bound of its own allows.
 fn misses_the_default(report: &Report) -> bool {
     let mut thresholds = report.thresholds.iter();
@@ -135,13 +150,11 @@ fn doubts(report: &Report, limits: &Limits, full: bool) -> Vec<String> {
     }
     // Each for itself: the others would hide it.
     for agent in &report.agents {
-        let (address, slip) = (&agent.address, agent.generator.schedule_slip_us.p99);
-        if let Some(lost) = &agent.lost {
-            doubts.push(format!("the agent {address} was {lost}"));
-        } else if late(&agent.generator, limits) {
-            let slip = units::time(slip);
+        if late(&agent.generator, limits) {
+            let slip = units::time(agent.generator.schedule_slip_us.p99);
             doubts.push(format!(
-                "the agent {address} was late (schedule slip p99 {slip})"
+                "the agent {} was late (schedule slip p99 {slip})",
+                agent.address
             ));
         }
     }

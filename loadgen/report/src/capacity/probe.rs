@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::growth::Growth;
 use crate::sections::Quantiles;
+use loadgen_engine::record::series::AGENT;
 
 /// What a probe says about its rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -19,6 +20,8 @@ pub enum Judged {
     Doubtful,
     /// The rate was not sustained while other programs used the machine, so the probe says nothing about the rate.
     Disturbed,
+    /// An agent was lost, so its share of the rate was not offered.
+    Invalid,
 }
 
 impl Judged {
@@ -30,6 +33,7 @@ impl Judged {
             Self::FarExceeds => "far too high",
             Self::Doubtful => "can't tell",
             Self::Disturbed => "disturbed",
+            Self::Invalid => "INVALID",
         }
     }
 }
@@ -70,9 +74,15 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// CPU of all known processes, in percent of one core.
+    /// CPU of each known process of this machine, which those of agents are not.
+    pub fn cpu_here_pct(&self) -> impl Iterator<Item = &(String, f64)> {
+        let all = self.cpu_pct.iter();
+        all.filter(|(name, _)| !name.starts_with(AGENT))
+    }
+
+    /// CPU of all known processes of this machine, in percent of one core.
     pub fn cpu_sum_pct(&self) -> f64 {
-        self.cpu_pct.iter().map(|(_, pct)| pct).sum()
+        self.cpu_here_pct().map(|(_, pct)| pct).sum()
     }
 
     /// The response times; `None` if no request was answered as expected.

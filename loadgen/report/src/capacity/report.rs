@@ -32,6 +32,8 @@ pub enum CapacityResult {
     Budget,
     /// The search was stopped before the rate was known.
     Stopped,
+    /// An agent was lost before the rate was known.
+    Invalid,
 }
 
 impl CapacityResult {
@@ -40,7 +42,12 @@ impl CapacityResult {
         match self {
             Self::Found => 0,
             Self::None => 1,
-            Self::AtLeast | Self::Limited | Self::Disturbed | Self::Budget | Self::Stopped => 3,
+            Self::AtLeast
+            | Self::Limited
+            | Self::Disturbed
+            | Self::Budget
+            | Self::Stopped
+            | Self::Invalid => 3,
         }
     }
 }
@@ -54,6 +61,8 @@ pub struct Findings {
     pub rate_per_s: Option<f64>,
     /// The lowest rate that was not sustained, in journeys a second.
     pub exceeded_per_s: Option<f64>,
+    /// Which agent was lost, and why, if that ended the search.
+    pub lost: Option<String>,
     /// The probes in the order in which they were made.
     pub probes: Vec<Probe>,
 }
@@ -100,6 +109,9 @@ pub struct CapacityReport {
     pub reasons: Vec<String>,
     /// What was at its limit at that rate.
     pub saturated: Vec<String>,
+    /// Which agent was lost, and why, if that ended the search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
     /// The probes in the order in which they were made.
     pub probes: Vec<Probe>,
 }
@@ -137,6 +149,7 @@ impl CapacityReport {
             exceeded_per_s: findings.exceeded_per_s,
             reasons,
             saturated,
+            lost: findings.lost,
             probes: findings.probes,
         }
     }

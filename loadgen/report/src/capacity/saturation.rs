@@ -13,10 +13,9 @@ const CORE_FULL_PCT: f64 = 90.0;
 const MACHINE_FULL_SHARE: f64 = 0.75;
 /// Share of a scenario's limit from which the limit is reached.
 const LIMIT_SHARE: f64 = 0.98;
-/// Whether all known processes together use nearly the whole machine. Never with agents: theirs are other machines.
+/// Whether all known processes of this machine together use nearly the whole of it.
 pub fn machine_is_full(probe: &Probe, report: &Report) -> bool {
-    report.agents.is_empty()
-        && probe.cpu_sum_pct() >= report.environment.cores as f64 * 100.0 * MACHINE_FULL_SHARE
+    probe.cpu_sum_pct() >= report.environment.cores as f64 * 100.0 * MACHINE_FULL_SHARE
 }
 
 /// Everything that was at its limit, in words, the machine before its processes.
@@ -27,7 +26,7 @@ pub fn named(probe: &Probe, report: &Report, limits: &Limits) -> Vec<String> {
         named.push(format!(
             "the machine ({:.2} of {cores} cores: {})",
             probe.cpu_sum_pct() / 100.0,
-            shares(probe)
+            shares(probe.cpu_here_pct())
         ));
     }
     for (name, pct) in probe
@@ -63,9 +62,9 @@ pub fn named(probe: &Probe, report: &Report, limits: &Limits) -> Vec<String> {
     named
 }
 
-/// The CPU of each process in percent of one core, in words.
-pub fn shares(probe: &Probe) -> String {
-    let shares = probe.cpu_pct.iter().filter(|(_, pct)| *pct >= 1.0);
+/// The CPU of these processes in percent of one core, in words.
+pub fn shares<'a>(processes: impl Iterator<Item = &'a (String, f64)>) -> String {
+    let shares = processes.filter(|(_, pct)| *pct >= 1.0);
     let shares: Vec<String> = shares.map(|(n, pct)| format!("{n} {pct:.0} %")).collect();
     shares.join(", ")
 }

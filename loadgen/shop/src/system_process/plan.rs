@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value;
 
@@ -32,6 +33,8 @@ pub struct SystemPlan {
     pub redis: RedisServer,
     /// Whether what a running server holds may be deleted at the start of a run.
     pub empty_redis: bool,
+    /// The address of this machine that the system listens on, at a free port.
+    pub listen: IpAddr,
 }
 
 impl SystemPlan {
@@ -43,6 +46,7 @@ impl SystemPlan {
             durability: None,
             redis: RedisServer::Own,
             empty_redis: false,
+            listen: Ipv4Addr::LOCALHOST.into(),
         }
     }
 

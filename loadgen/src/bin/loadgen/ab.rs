@@ -9,6 +9,7 @@ use loadgen::ab::{
     AbError, AbOptions, Build, ExperimentOutcome, RUNS_A_SIDE, Repository, Side, StoppingRule,
     experiment,
 };
+use loadgen::agents::AgentsOptions;
 use loadgen::out_folder::OutFolder;
 use loadgen::run::Interrupts;
 use loadgen::terminal::{self, note};
@@ -18,6 +19,7 @@ use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Named, Overrides, Scenario};
 use loadgen_shop::system_process::{RedisServer, SystemCommand, SystemPlan};
 
+use crate::agents_arguments::{AgentsArguments, taken};
 use crate::ending::{Failure, bad_input, failed, runtime};
 use crate::scenario_arguments::{ScenarioArguments, length, named_rate, users};
 use crate::system_arguments::StartArguments;
@@ -48,6 +50,8 @@ pub struct AbArguments {
     vary: Option<Varied>,
     #[command(flatten)]
     start: StartArguments,
+    #[command(flatten)]
+    agents: AgentsArguments,
     /// Compare also if scenario, workload, durability, Redis or machine differ although that was not asked for
     #[arg(long)]
     allow_different: bool,
@@ -171,6 +175,11 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
     if let Err(e) = compare.check() {
         return bad_input(e);
     }
+    let (drivers, listen) = (arguments.scenario.drivers, arguments.start.listen());
+    let agents = match arguments.agents.options(&scenario, drivers, Some(listen)) {
+        Ok(agents) => agents,
+        Err(failure) => return failure.tell(),
+    };
     let name = format!("ab-{}", scenario.name);
     let out = match OutFolder::claim_for_runs(arguments.out.as_deref(), &name) {
         Ok(out) => out,
@@ -181,7 +190,7 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
         Err(e) => return bad_input(format!("the async runtime can't start: {e}")),
     };
     note(&format!("{}: {}", scenario.name, scenario.description));
-    match runtime.block_on(carry_out(arguments, out.path(), compare)) {
+    match runtime.block_on(carry_out(arguments, agents, out.path(), compare)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => failure.tell(),
     }
@@ -193,7 +202,15 @@ impl From<AbError> for Failure {
     }
 }
 
-async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Result<u8, Failure> {
+async fn carry_out(
+    arguments: &AbArguments,
+    agents: Option<AgentsOptions>,
+    out: &Path,
+    compare: Options,
+) -> Result<u8, Failure> {
+    // Before a revision is built, because a build takes minutes.
+    let agents = taken(agents).await;
+    let agents = agents.map_err(|e| Failure::new(&e, e.exit_code()))?;
     let mut interrupts = Interrupts::listen(None)
         .map_err(|e| Failure::bad_input(format!("can't listen for signals: {e}")))?;
     let sides = sides(arguments, &mut interrupts).await?;
@@ -205,6 +222,7 @@ async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Res
         out: out.to_owned(),
         seed: arguments.scenario.seed,
         audit: arguments.audit,
+        agents,
         drivers: arguments.scenario.drivers,
         limits: StoppingRule {
             blocks_max: arguments.blocks,

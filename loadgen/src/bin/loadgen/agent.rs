@@ -18,7 +18,7 @@ use crate::ending::{bad_input, runtime};
 
 #[derive(Args)]
 pub struct AgentArguments {
-    /// Listen on this address for `loadgen run --agents`; other machines need a token to be let in [example: 127.0.0.1:7070]
+    /// Listen on this address for the --agents of `loadgen run`, `capacity` and `ab`; other machines need a token to be let in [example: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDR")]
     listen: String,
     /// Let in only who shows the token in this file

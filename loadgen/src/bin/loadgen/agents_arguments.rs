@@ -1,11 +1,14 @@
 //! The arguments of a run whose load agents drive: where they are, and how they are reached.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use loadgen::agents::AgentsOptions;
+use loadgen::agents::{Agents, AgentsOptions};
+use loadgen::run::{RunError, drivers_each};
 use loadgen_engine::http_client::authorities;
+use loadgen_scenario::Scenario;
 use rustls::ClientConfig;
 use rustls::crypto::ring;
 
@@ -13,7 +16,7 @@ use crate::ending::Failure;
 
 #[derive(Args)]
 pub struct AgentsArguments {
-    /// Have these agents (`loadgen agent`) drive the load of a running --target, each its share of one schedule [example: 10.0.0.7:7070,10.0.0.8:7070]
+    /// Have these agents (`loadgen agent`) drive the load, each its share of one schedule [example: 10.0.0.7:7070,10.0.0.8:7070]
     #[arg(long, value_name = "HOST:PORT,...", value_delimiter = ',', value_parser = address)]
     agents: Vec<String>,
     /// Show the agents the token in this file
@@ -50,15 +53,23 @@ impl AgentsArguments {
         files.into_iter().flatten().map(PathBuf::as_path)
     }
 
-    /// The agents, if any are given. They drive a running target: a system that is started here is reached from this machine only.
-    pub fn options(&self, target: Option<&str>) -> Result<Option<AgentsOptions>, Failure> {
+    /// The agents, if any are given. They drive this scenario with so many drivers each, at a system that is started here and listens on this
+    /// address, or at one that runs already.
+    pub fn options(
+        &self,
+        scenario: &Scenario,
+        drivers: Option<usize>,
+        listen: Option<IpAddr>,
+    ) -> Result<Option<AgentsOptions>, Failure> {
         if self.agents.is_empty() {
             return Ok(None);
         }
-        if target.is_none() {
-            return Err(Failure::bad_input(
-                "--agents: give the running system with --target URL, as the agents' machines reach it; a system that is started here is reached from this machine only",
-            ));
+        drivers_each(scenario, drivers, Some(self.agents.len())).map_err(Failure::bad_input)?;
+        let elsewhere = self.agents.iter().find(|agent| !is_here(agent));
+        if let (Some(agent), Some(listen)) = (elsewhere, listen.filter(IpAddr::is_loopback)) {
+            return Err(Failure::bad_input(format!(
+                "--agents: {agent} can't reach a system that is started here, which listens on {listen}; give the address by which the agents reach this machine with --system-listen IP, or (run, capacity) a running system with --target URL"
+            )));
         }
         let mut addresses = self.agents.clone();
         addresses.sort();
@@ -76,6 +87,24 @@ impl AgentsArguments {
             tls: tls.map_err(Failure::bad_input)?,
         }))
     }
+}
+
+/// Whether an agent's address is one that each machine has for itself.
+fn is_here(agent: &str) -> bool {
+    let host = agent.rsplit_once(':').map_or(agent, |(host, _)| host);
+    let ip: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    ip.map_or(host == "localhost", |ip| ip.is_loopback())
+}
+
+/// Takes the agents, if there are any, for as long as they are used.
+pub async fn taken(options: Option<AgentsOptions>) -> Result<Option<Arc<Agents>>, RunError> {
+    let Some(options) = options else {
+        return Ok(None);
+    };
+    let taken = Agents::take(options).await;
+    taken
+        .map(|agents| Some(Arc::new(agents)))
+        .map_err(RunError::BadInput)
 }
 
 fn client(ca: &Path) -> Result<Arc<ClientConfig>, String> {

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use loadgen::ab::Side;
-use loadgen::agents::AgentsOptions;
+use loadgen::agents::Agents;
 use loadgen::capacity::{self, Range, SearchPlan};
 use loadgen::out_folder::OutFolder;
 use loadgen::run::{Interrupts, RunError, RunObservers, RunOptions};
@@ -21,7 +22,7 @@ use program_terminal::visible;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::agents_arguments::AgentsArguments;
+use crate::agents_arguments::{AgentsArguments, taken};
 use crate::ending::{Failure, bad_input, failed, runtime, tell};
 use crate::format::Format;
 use crate::scenario_arguments::{ScenarioArguments, rate, share};
@@ -95,11 +96,16 @@ impl CapacityArguments {
         Ok(scenario)
     }
 
-    fn run_options(&self, out: OutFolder, system: &SearchedSystem) -> RunOptions {
+    fn run_options(
+        &self,
+        out: OutFolder,
+        system: &SearchedSystem,
+        agents: Option<Arc<Agents>>,
+    ) -> RunOptions {
         RunOptions {
             target: system.target.clone(),
             connect: self.system.connect(),
-            agents: system.agents.clone(),
+            agents,
             drivers: self.scenario.drivers,
             seed: self.scenario.seed,
             out,
@@ -114,9 +120,7 @@ impl CapacityArguments {
     }
 
     /// The systems to search: one, or one for each value of what is varied.
-    fn systems(&self, scenario: &Scenario) -> Result<Vec<SearchedSystem>, Failure> {
-        let target = self.system.target(scenario)?;
-        let agents = self.agents.options(target.as_deref())?;
+    fn systems(&self, target: Option<String>) -> Result<Vec<SearchedSystem>, Failure> {
         let durability = self.scenario.durability.as_ref();
         let plan = self.system.plan(target.as_deref(), durability)?;
         let (varied, base) = match (&self.vary, &plan) {
@@ -127,7 +131,6 @@ impl CapacityArguments {
                 return Ok(vec![SearchedSystem {
                     label,
                     target,
-                    agents,
                     plan,
                 }]);
             }
@@ -139,7 +142,6 @@ impl CapacityArguments {
         let systems = variants.map(|variant| SearchedSystem {
             label: Some(variant.label),
             target: None,
-            agents: None,
             plan: Some(variant.plan),
         });
         Ok(systems.collect())
@@ -187,8 +189,6 @@ struct SearchedSystem {
     label: Option<String>,
     /// The URL of one that runs already.
     target: Option<String>,
-    /// Who drives its load in the place of this process.
-    agents: Option<AgentsOptions>,
     /// How it is started for each probe; `None` for a running target.
     plan: Option<SystemPlan>,
 }
@@ -198,11 +198,15 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
     let found = arguments.find();
     let checked = found.and_then(|scenario| {
         let plan = arguments.plan(&scenario).map_err(Failure::bad_input)?;
-        arguments.probe(plan.range.start)?;
-        let systems = arguments.systems(&scenario)?;
-        Ok((scenario, plan, systems))
+        let first = arguments.probe(plan.range.start)?;
+        let target = arguments.system.target(&scenario)?;
+        let listen = arguments.system.listen(target.as_deref());
+        let drivers = arguments.scenario.drivers;
+        let agents = arguments.agents.options(&first, drivers, listen)?;
+        let systems = arguments.systems(target)?;
+        Ok((scenario, plan, systems, agents))
     });
-    let (scenario, plan, systems) = match checked {
+    let (scenario, plan, systems, agents) = match checked {
         Ok(checked) => checked,
         Err(failure) => return failure.tell(),
     };
@@ -227,7 +231,10 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
     if !scenario.faults.is_empty() {
         note("the scenario's faults are left out");
     }
-    let found = runtime.block_on(carry_out(arguments, &scenario, &systems, &plan, out));
+    let found = runtime.block_on(async {
+        let agents = taken(agents).await?;
+        carry_out(arguments, &scenario, &systems, agents, &plan, out).await
+    });
     let reports = match found {
         Ok(reports) => reports,
         Err(e) => return failed(&e, e.exit_code()),
@@ -295,6 +302,7 @@ async fn carry_out(
     arguments: &CapacityArguments,
     scenario: &Scenario,
     systems: &[SearchedSystem],
+    agents: Option<Arc<Agents>>,
     plan: &SearchPlan,
     out: &Path,
 ) -> Result<Vec<CapacityReport>, RunError> {
@@ -332,7 +340,7 @@ async fn carry_out(
             false => out.to_owned(),
         };
         let folder = folder.join(format!("{number:02}-{rate}"));
-        let options = arguments.run_options(OutFolder::claim(&folder)?, system);
+        let options = arguments.run_options(OutFolder::claim(&folder)?, system, agents.clone());
         let warn = |error: &RunError| note(&format!("warning: {error}"));
         let measured = capacity::measure(number, rate, scenario, options, warn).await;
         let (probe, report) = measured?;

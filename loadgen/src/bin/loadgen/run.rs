@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use loadgen::agents::AgentsOptions;
 use loadgen::live::JsonLines;
 use loadgen::out_folder::OutFolder;
 use loadgen::run::{RunError, RunOptions, run};
@@ -14,7 +15,7 @@ use loadgen_scenario::{Named, Overrides, Scenario};
 use program_terminal::visible;
 use tokio::runtime::Runtime;
 
-use crate::agents_arguments::AgentsArguments;
+use crate::agents_arguments::{AgentsArguments, taken};
 use crate::ending::{Failure, failed, runtime, tell};
 use crate::format::Format;
 use crate::pipeline::{JunitFile, PipelineArguments};
@@ -67,6 +68,7 @@ pub struct RunArguments {
 struct Prepared {
     scenario: Scenario,
     options: RunOptions,
+    agents: Option<AgentsOptions>,
     junit: JunitFile,
     runtime: Runtime,
 }
@@ -101,7 +103,9 @@ impl RunArguments {
         if self.profile && target.is_some() {
             return Err(has_no_effect("--profile"));
         }
-        let agents = self.agents.options(target.as_deref())?;
+        let listen = self.system.listen(target.as_deref());
+        let drivers = self.scenario.drivers;
+        let agents = self.agents.options(&scenario, drivers, listen)?;
         let own = scenario.durability.filter(|_| target.is_none());
         let durability = self.scenario.durability.clone();
         let durability = durability.or(own.map(|own| own.name().to_owned()));
@@ -123,8 +127,8 @@ impl RunArguments {
         let options = RunOptions {
             connect: self.system.connect(),
             target,
-            drivers: self.scenario.drivers,
-            agents,
+            drivers,
+            agents: None,
             seed: self.scenario.seed,
             out,
             audit: !self.no_audit,
@@ -139,6 +143,7 @@ impl RunArguments {
         Ok(Prepared {
             scenario,
             options,
+            agents,
             junit,
             runtime,
         })
@@ -174,18 +179,23 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
 fn carry_out(arguments: &RunArguments, prepared: Prepared) -> ExitCode {
     let Prepared {
         scenario,
-        options,
+        mut options,
+        agents,
         junit,
         runtime,
     } = prepared;
     terminal::note(&format!("{}: {}", scenario.name, scenario.description));
-    if let Some(system) = &options.system {
-        // Who forgot --target must not take the shop's answers for the own service's.
-        terminal::note(&format!("no --target is given: starting {system}"));
-    }
     let name = scenario.name.clone();
     let page = options.out.path().join("report.html").display().to_string();
-    let error = match runtime.block_on(run(scenario, options)) {
+    let run = async {
+        options.agents = taken(agents).await?;
+        if let Some(system) = &options.system {
+            // Who forgot --target must not take the shop's answers for the own service's.
+            terminal::note(&format!("no --target is given: starting {system}"));
+        }
+        run(scenario, options).await
+    };
+    let error = match runtime.block_on(run) {
         Ok(report) => {
             tell_report(arguments, &report, &format!("report: {page}\n"));
             let written = junit.write(|| loadgen_render::junit(&report));

@@ -1,5 +1,6 @@
 //! The arguments that say which system a command drives: one that runs already, or one that the command starts and stops.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -25,9 +26,23 @@ pub struct StartArguments {
     /// Delete all keys of a Redis that runs already before the first run; without this, one that holds keys is refused
     #[arg(long)]
     empty_redis: bool,
+    /// Have the started system listen on this address of this machine, so that agents on other machines reach it, and so does anybody else there
+    #[arg(long, value_name = "IP", value_parser = one_address)]
+    system_listen: Option<IpAddr>,
+}
+
+/// Parses an address by which others reach this machine.
+fn one_address(text: &str) -> Result<IpAddr, String> {
+    let address = text.parse().ok().filter(|ip: &IpAddr| !ip.is_unspecified());
+    address.ok_or_else(|| "write the IP address by which the agents reach this machine".to_owned())
 }
 
 impl StartArguments {
+    /// The address that the system listens on.
+    pub fn listen(&self) -> IpAddr {
+        self.system_listen.unwrap_or(Ipv4Addr::LOCALHOST.into())
+    }
+
     /// The plan of a system that this command starts.
     pub fn plan(
         &self,
@@ -41,6 +56,7 @@ impl StartArguments {
             durability: durability.cloned(),
             redis,
             empty_redis: self.empty_redis,
+            listen: self.listen(),
             ..SystemPlan::new(command)
         };
         plan.consistent()
@@ -125,6 +141,11 @@ impl SystemArguments {
         self.connect.files().chain(program)
     }
 
+    /// The address that the system listens on, if one is started.
+    pub fn listen(&self, target: Option<&str>) -> Option<IpAddr> {
+        target.is_none().then(|| self.start.listen())
+    }
+
     /// How targets are reached.
     pub fn connect(&self) -> ConnectOptions {
         self.connect.options()
@@ -141,6 +162,7 @@ impl SystemArguments {
                 ("--durability", durability.is_some()),
                 ("--system-env", !self.start.system_env.is_empty()),
                 ("--empty-redis", self.start.empty_redis),
+                ("--system-listen", self.start.system_listen.is_some()),
                 ("--processes", self.processes),
                 ("--redis", self.redis.is_some()),
             ];
