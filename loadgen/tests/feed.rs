@@ -93,25 +93,41 @@ fn a_feed_that_breaks_goes_on_where_it_was_and_is_named_in_the_report() {
 }
 
 #[test]
-fn a_request_after_an_awaited_state_asks_for_no_older_one_because_another_gateway_may_answer() {
+fn a_request_after_a_write_asks_for_no_older_state_because_another_gateway_may_answer() {
+    let awaits = awaiting(5, "READY", "5s");
+    let line = awaits
+        .lines()
+        .find(|line| line.starts_with("await"))
+        .unwrap();
+    let pauses = awaits
+        .replace(line, r#"think = "1ms""#)
+        .replace("{{same}}", "{{id}}");
+    for (scenario, tells_positions) in [(awaits, false), (pauses, true)] {
+        asks_for_no_older_state(&scenario, tells_positions);
+    }
+}
+
+#[track_caller]
+fn asks_for_no_older_state(scenario: &str, tells_positions: bool) {
     let system = SmallSystem::start();
-    let ended = Loadgen::scenario(&awaiting(5, "READY", "5s"))
-        .target(&system)
-        .run();
-    assert_eq!(ended.report()["journeys"]["completed"], 5);
+    let tells = &system.behaviour.tells_positions;
+    tells.store(tells_positions, Ordering::SeqCst);
+    let ended = Loadgen::scenario(scenario).target(&system).run();
+    let completed = &ended.report()["journeys"]["completed"];
+    assert_eq!(completed, 5, "{}", ended.stderr);
     let asked = system.behaviour.at_least.lock().unwrap().clone();
-    let mut awaited = Vec::new();
+    let mut told = Vec::new();
     for (path, at_least) in asked {
         match (path.strip_prefix("/thing/"), at_least) {
             (None, None) => {}
-            (Some(id), Some(at_least)) => awaited.push((id.to_owned(), at_least)),
+            (Some(id), Some(at_least)) => told.push((id.to_owned(), at_least)),
             odd => panic!("{odd:?}"),
         }
     }
-    awaited.sort();
+    told.sort();
     // The n-th thing is the n-th event.
     let expected = (0..5).map(|n| (format!("t{n}"), format!("thing=1-{}", n + 1)));
-    assert_eq!(awaited, expected.collect::<Vec<_>>());
+    assert_eq!(told, expected.collect::<Vec<_>>());
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub struct Behaviour {
     pub tells_lag: AtomicBool,
     /// `/health` is unknown while set.
     pub says_nothing: AtomicBool,
+    /// Answers to a POST have an `x-position`.
+    pub tells_positions: AtomicBool,
     /// Things created.
     pub things: AtomicU64,
     /// Requests seen.
@@ -251,7 +253,12 @@ async fn answer(
         behaviour.answer_delay_ms.load(Ordering::SeqCst),
     ))
     .await;
-    Ok(reply(200, json!({"result": [id]})))
+    let mut created = reply(200, json!({"result": [id]}));
+    if behaviour.tells_positions.load(Ordering::SeqCst) {
+        let position = format!("thing=1-{sequence}").parse().unwrap();
+        created.headers_mut().insert("x-position", position);
+    }
+    Ok(created)
 }
 
 fn feed(request: Request<Incoming>, shared: Arc<Shared>) -> Response<Full<Bytes>> {

@@ -4,6 +4,7 @@
 mod awaited_state;
 mod branches;
 mod exchange;
+mod known_positions;
 mod rounds;
 
 use std::rc::Rc;
@@ -132,8 +133,8 @@ struct JourneyRun<'a> {
     exhausted: Option<String>,
     /// Keys on the feed that this journey has awaited.
     keys: Vec<(&'a str, &'a KeySource, String)>,
-    /// Up to where this journey has seen topics.
-    seen: Vec<(&'a str, FeedPosition)>,
+    /// Up to where this journey has written topics and seen them.
+    seen: Vec<(Box<str>, FeedPosition)>,
     /// Values that this journey has promised and not stored yet.
     promises: Vec<(String, Ticket)>,
     /// What the customer's client remembers.

@@ -27,6 +27,8 @@ pub(super) struct AnswerHeaders {
     pub wants_all: bool,
     /// The version that the header `ETag` names.
     pub version: Option<u64>,
+    /// Where the shop's events of a write stand, of the header `X-Position`.
+    pub position: Option<String>,
     /// The value of the header `Server-Timing`.
     pub server_timing: Option<String>,
     /// Set if there are any.
@@ -49,6 +51,8 @@ impl AnswerHeaders {
     pub fn add(&mut self, name: &str, value: &[u8]) {
         if name.eq_ignore_ascii_case("etag") {
             self.version = std::str::from_utf8(value).ok().and_then(version_of_tag);
+        } else if name.eq_ignore_ascii_case("x-position") {
+            self.position = Some(text(value));
         } else if name.eq_ignore_ascii_case("set-cookie") {
             let acted_on = self.acted_on.get_or_insert_default();
             acted_on.cookies.push(text(value));

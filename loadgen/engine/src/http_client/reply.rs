@@ -18,6 +18,8 @@ pub struct Reply {
     pub wire_bytes: u64,
     /// The version that the header `ETag` names, if it is a number.
     pub version: Option<u64>,
+    /// The positions that the header `X-Position` tells.
+    pub position: Option<String>,
     /// The headers that the client acts on, if there are any.
     pub headers: Option<Box<ClientHeaders>>,
     /// All headers, in their order; empty unless the request asked for them.
@@ -42,6 +44,7 @@ impl Reply {
             wire_bytes: body.len() as u64,
             body,
             version: headers.version,
+            position: headers.position,
             headers: headers.acted_on,
             kept_headers: headers.all,
             completed,

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use super::{JourneyEnd, JourneyRun, StepError};
 use crate::drive::request;
-use crate::feed::position::FeedPosition;
 use crate::feed::sightings::EventMatch;
 use loadgen_scenario::{Await, as_written};
 
@@ -70,19 +69,5 @@ impl<'a> JourneyRun<'a> {
         self.vars
             .extend(request::take_out(&event.data, &awaits.extract)?);
         Ok(())
-    }
-    /// Notes that this journey has seen a topic up to a position.
-    pub(super) fn sees(&mut self, topic: &'a str, position: FeedPosition) {
-        match self.seen.iter_mut().find(|(known, _)| *known == topic) {
-            Some((_, seen)) => *seen = position.max(*seen),
-            None => self.seen.push((topic, position)),
-        }
-    }
-
-    /// What it has seen, for the next request: the feed may be another gateway's than the one that answers.
-    pub(super) fn at_least(&self) -> Option<String> {
-        let seen = self.seen.iter().map(|(topic, at)| format!("{topic}={at}"));
-        let seen: Vec<_> = seen.collect();
-        (!seen.is_empty()).then(|| seen.join(","))
     }
 }

@@ -28,7 +28,7 @@ impl<'a> JourneyRun<'a> {
             self.intended = self.intended.max(branch.intended);
             self.keys.extend(branch.keys);
             for (topic, position) in branch.seen {
-                self.sees(topic, position);
+                self.sees(&topic, position);
             }
             self.promises.extend(branch.promises);
             for (own, of_branch) in self.starts.iter_mut().zip(branch.starts) {

@@ -111,6 +111,14 @@ impl<'a> JourneyRun<'a> {
         if let (Some(sample), Some(begun), Ok(reply)) = (&mut self.sample, begun, &outcome) {
             sample.answered((*id, &step.name, rendered.span()), intended, begun, reply);
         }
+        if let Ok(reply) = &outcome
+            && let Some(position) = reply
+                .position
+                .as_deref()
+                .filter(|_| request.target.is_none())
+        {
+            self.sees_all(position);
+        }
         self.intended = completed;
         self.is_counted = outcome.is_err() || examined.is_err();
         if let Some((_, reason)) = skip {
