@@ -122,6 +122,14 @@ pub(crate) async fn connection(
         }
         Ok(connection)
     };
+    within(connect_max, opening).await
+}
+
+/// Waits for a connection at most so long.
+pub(crate) async fn within<T>(
+    connect_max: Duration,
+    opening: impl Future<Output = RedisResult<T>>,
+) -> RedisResult<T> {
     let opened = timeout(connect_max, opening).await;
     opened.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }

@@ -2,13 +2,15 @@
 //! and the server says when the slot goes elsewhere. Must not know what is told.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use redis::{ErrorKind, Pipeline, RedisResult, Value};
 use tokio::sync::mpsc;
 
-use crate::address::Place;
+use crate::address::{CONNECT_TIMEOUT_MS, Place};
 use crate::cluster::Cluster;
 use crate::cluster::map::Node;
+use crate::dial;
 use crate::multiplexed_connection::MultiplexedConnection;
 
 /// Most messages that wait to be taken.
@@ -48,9 +50,14 @@ impl Listener {
                 (Some(cluster), Some(node)) => place.at(cluster.address(node)),
                 _ => place.clone(),
             };
-            let mut connection = at.subscriber(told.clone()).await?;
-            subscribe(&mut connection, channels).await?;
-            connections.push(connection);
+            let subscribing = async {
+                let mut connection = at.subscriber(told.clone()).await?;
+                subscribe(&mut connection, channels).await?;
+                Ok(connection)
+            };
+            // A node that is paused is connected to all the same, and says nothing.
+            let connect_max = Duration::from_millis(CONNECT_TIMEOUT_MS);
+            connections.push(dial::within(connect_max, subscribing).await?);
         }
         Ok(Self {
             place: place.clone(),
