@@ -61,7 +61,7 @@ pub(super) async fn run(
                 applied: &applied,
                 config,
                 connection: link.dedicated_for(&position_key(topic)).await?,
-                channels: Channels::of(&link),
+                channels: Channels::of(&link, topic),
                 position: Position::START,
                 written: Position::START,
                 unwritten: None,

@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::cluster::{Cluster, SCHEMES};
 use crate::dial::{self, AnyStream, Certificates};
-use crate::multiplexed_connection::MultiplexedConnection;
+use crate::multiplexed_connection::{Messages, MultiplexedConnection};
 use crate::sentinel::{SCHEME, Sentinels};
 
 /// Timeout of a reply: a server that hangs, or a connection that fell silent, must cause an error, not a hang.
@@ -197,10 +197,26 @@ impl Place {
 
     /// Opens a connection there.
     pub(crate) async fn connection(&self, key: Option<&str>) -> RedisResult<MultiplexedConnection> {
+        self.opened(key, None).await
+    }
+
+    /// Opens a connection to a server, whose messages go to `messages`.
+    pub(crate) async fn subscriber(
+        &self,
+        messages: Messages,
+    ) -> RedisResult<MultiplexedConnection> {
+        self.opened(None, Some(messages)).await
+    }
+
+    async fn opened(
+        &self,
+        key: Option<&str>,
+        messages: Option<Messages>,
+    ) -> RedisResult<MultiplexedConnection> {
         let connect_max = Duration::from_millis(CONNECT_TIMEOUT_MS);
         let answer_max = Duration::from_millis(RESPONSE_TIMEOUT_MS);
-        let settings = self.info.redis_settings();
-        dial::connection(self.stream(key), settings, connect_max, answer_max).await
+        let (stream, settings) = (self.stream(key), self.info.redis_settings());
+        dial::connection(stream, settings, connect_max, answer_max, messages).await
     }
 
     /// The places of all servers that have keys.

@@ -3,16 +3,16 @@
 //! are told, not what is applied.
 
 use std::collections::VecDeque;
-use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, StreamExt as _};
-use redis::{Cmd, ErrorKind, Msg, RedisResult};
+use futures_util::FutureExt as _;
+use redis::{Cmd, ErrorKind, RedisResult};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::RedisLink;
+use crate::listener::Message;
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::clock::now_us;
@@ -22,8 +22,6 @@ use ordershop_contract::topic::Topic;
 
 /// Interval between looks whether somebody still waits and whether the connection still answers.
 const LOOK: Duration = Duration::from_secs(1);
-/// Most messages that are taken together.
-const MESSAGES_MAX: usize = 256;
 /// Most batches with events of sampled requests that are remembered: more than are applied between two waits.
 const BATCHES_MAX: usize = 256;
 
@@ -42,7 +40,7 @@ pub fn position_of(kept: Option<String>) -> RedisResult<Position> {
     kept.map_or(Ok(Position::START), |text| text.parse().map_err(odd))
 }
 
-/// The channels of a database's positions. A channel belongs to all databases of a server.
+/// The sharded channels of a topic's positions in a database. They have the slot of the topic's keys, and belong to all databases of a server.
 #[derive(Clone, Debug)]
 pub struct Channels {
     /// Tells what queries see where it is projected.
@@ -52,10 +50,10 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// The channels of the link's database.
+    /// The channels of a topic in the link's database.
     #[must_use]
-    pub fn of(link: &RedisLink) -> Self {
-        let applied = format!("applied:{}", link.database());
+    pub fn of(link: &RedisLink, topic: Topic) -> Self {
+        let applied = format!("applied:{}:{{{topic}}}", link.database());
         Self {
             written: format!("{applied}:written"),
             applied,
@@ -75,7 +73,7 @@ pub fn message(
     if let Some(at) = received_at_us {
         text.push_str(&format!(" {at}"));
     }
-    let mut publish = redis::cmd("PUBLISH");
+    let mut publish = redis::cmd("SPUBLISH");
     publish.arg(channel).arg(text);
     publish
 }
@@ -100,14 +98,13 @@ impl Heard {
         *positions != before
     }
 
-    /// Takes a message's position, and returns whether it says anything new. On `channel`, one below the last shows that the topic is projected
-    /// anew; on any other it is one that was reached before.
-    fn take(&mut self, message: &Msg, channel: &str, at_us: u64) -> bool {
-        let is_latest = message.get_channel_name() == channel;
-        let text = String::from_utf8_lossy(message.get_payload_bytes());
-        let (moved, received_at_us) = match text.split_once(' ') {
+    /// Takes a message's position, and returns whether it says anything new. On a channel of `latest`, one below the last shows that the topic is
+    /// projected anew; on any other it is one that was reached before.
+    fn take(&mut self, message: &Message, latest: &[String], at_us: u64) -> bool {
+        let is_latest = latest.contains(&message.channel);
+        let (moved, received_at_us) = match message.text.split_once(' ') {
             Some((moved, at)) => (moved, at.parse().ok()),
-            None => (&*text, None),
+            None => (&*message.text, None),
         };
         let moved: Positions = moved.parse().unwrap_or_default();
         let positions = self.positions.get_or_insert_default();
@@ -142,10 +139,10 @@ pub struct AppliedWatch(Arc<Inner>);
 struct Inner {
     link: RedisLink,
     connection: SharedConnection,
-    /// Tells the positions that are waited for.
-    channel: String,
-    /// Tells what is reached at least.
-    least: Option<String>,
+    /// The channels that tell the positions that are waited for.
+    latest: Vec<String>,
+    /// Those that tell what is reached at least.
+    least: Vec<String>,
     heard: watch::Sender<Heard>,
     /// Signals that somebody has begun to wait.
     asked: Notify,
@@ -160,8 +157,9 @@ impl AppliedWatch {
         connection: SharedConnection,
         stop: CancellationToken,
     ) -> Self {
-        let Channels { applied, written } = Channels::of(&link);
-        Self::start(link, connection, applied, Some(written), stop)
+        let channels = Topic::ALL.map(|topic| Channels::of(&link, topic));
+        let channels = channels.map(|of| (of.applied, of.written));
+        Self::start(link, connection, channels.into_iter().unzip(), stop)
     }
 
     /// Waits for positions that are written, until `stop` is cancelled. Must be called in a tokio runtime.
@@ -171,22 +169,21 @@ impl AppliedWatch {
         connection: SharedConnection,
         stop: CancellationToken,
     ) -> Self {
-        let Channels { written, .. } = Channels::of(&link);
-        Self::start(link, connection, written, None, stop)
+        let channels = Topic::ALL.map(|topic| Channels::of(&link, topic).written);
+        Self::start(link, connection, (channels.to_vec(), Vec::new()), stop)
     }
 
-    /// Reads positions over `connection`, and listens over one of its own.
+    /// Reads positions over `connection`, and listens over one of its own to each server.
     fn start(
         link: RedisLink,
         connection: SharedConnection,
-        channel: String,
-        least: Option<String>,
+        (latest, least): (Vec<String>, Vec<String>),
         stop: CancellationToken,
     ) -> Self {
         let watch = Self(Arc::new(Inner {
             link,
             connection,
-            channel,
+            latest,
             least,
             heard: watch::Sender::default(),
             asked: Notify::new(),
@@ -231,26 +228,23 @@ impl Inner {
 
     /// Listens until nobody waits any more.
     async fn hear(&self, backoff: &mut Backoff) -> RedisResult<()> {
-        let mut subscription = self.link.subscriber().await?;
-        let channels: Vec<_> = iter::once(&self.channel).chain(&self.least).collect();
-        subscription.subscribe(&channels).await?;
+        let channels = [&self.latest[..], &self.least].concat();
+        let mut listener = self.link.listen(&channels).await?;
         // What is published from now on is heard, so nothing is missed between this read and the first message.
         let positions = self.positions().await?;
         self.heard
             .send_modify(|heard| heard.positions = Some(positions));
         backoff.reset();
-        let (mut sink, messages) = subscription.split();
-        let mut messages = messages.ready_chunks(MESSAGES_MAX);
         let mut looks = tokio::time::interval_at(tokio::time::Instant::now() + LOOK, LOOK);
         loop {
             tokio::select! {
-                taken = messages.next() => {
-                    let taken = taken.ok_or((ErrorKind::Io, "the subscription broke"))?;
+                taken = listener.next() => {
+                    let taken = taken?;
                     let at_us = now_us();
                     self.heard.send_if_modified(|heard| {
                         let mut is_news = false;
                         for message in &taken {
-                            is_news |= heard.take(message, &self.channel, at_us);
+                            is_news |= heard.take(message, &self.latest, at_us);
                         }
                         is_news
                     });
@@ -260,14 +254,13 @@ impl Inner {
                     if !asked && self.heard.receiver_count() == 0 {
                         return Ok(());
                     }
+                    let answer = tokio::time::timeout(LOOK, listener.look()).await;
+                    answer.map_err(|_| (ErrorKind::Io, "the subscription doesn't answer"))??;
                     if self.link.is_cluster() {
-                        // What nodes tell each other may get lost; what is written doesn't.
+                        // This finds out whether another node has a slot by now.
                         let kept = self.positions().await?;
                         self.heard.send_if_modified(|heard| heard.raise(&kept));
                     }
-                    // It changes nothing, and needs no other right than the first time.
-                    let answer = tokio::time::timeout(LOOK, sink.subscribe(&channels)).await;
-                    answer.map_err(|_| (ErrorKind::Io, "the subscription doesn't answer"))??;
                 }
             }
         }

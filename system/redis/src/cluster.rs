@@ -191,7 +191,7 @@ impl Cluster {
         let asking = async {
             let stream = dial::stream(&address, self.tls.as_ref());
             let settings = self.settings.redis_settings();
-            let connecting = dial::connection(stream, settings, ANSWER_MAX, ANSWER_MAX);
+            let connecting = dial::connection(stream, settings, ANSWER_MAX, ANSWER_MAX, None);
             let mut connection = connecting.await?;
             let mut ask = redis::cmd("CLUSTER");
             let info: String = ask.arg("INFO").query_async(&mut connection).await?;

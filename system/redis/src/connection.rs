@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use redis::ConnectionAddr;
-use redis::aio::PubSub;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::address::{AddressError, Place, RedisTls, RedisUrl};
 use crate::cluster::Cluster;
-use crate::dial;
+use crate::listener::Listener;
 pub use crate::multiplexed_connection::MultiplexedConnection;
 use crate::shared_connection::SharedConnection;
 
@@ -123,16 +122,12 @@ impl RedisLink {
         self.place.cluster().is_some()
     }
 
-    /// A connection for subscriptions to channels. It does not reconnect when it breaks.
+    /// Subscribes to sharded channels.
     ///
     /// # Errors
-    /// The server can't be reached within [`CONNECT_TIMEOUT_MS`].
-    pub(crate) async fn subscriber(&self) -> redis::RedisResult<PubSub> {
-        let connecting = async {
-            let stream = self.place.stream(None).await?;
-            PubSub::new(self.place.settings().redis_settings(), stream).await
-        };
-        dial::within(Duration::from_millis(CONNECT_TIMEOUT_MS), connecting).await
+    /// A server can't be reached within [`CONNECT_TIMEOUT_MS`], or refuses.
+    pub(crate) async fn listen(&self, channels: &[String]) -> redis::RedisResult<Listener> {
+        Listener::open(&self.place, channels).await
     }
 
     /// A shared connection that reconnects by itself. The first use may fail if the server isn't up.

@@ -11,7 +11,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsConnector;
 
-use crate::multiplexed_connection::{MultiplexedConnection, Stream};
+use crate::multiplexed_connection::{Messages, MultiplexedConnection, Stream};
 
 /// A stream of any kind.
 pub(crate) type AnyStream = Box<dyn Stream>;
@@ -87,7 +87,8 @@ pub(crate) async fn stream(
     })
 }
 
-/// Opens a connection as the user of `settings`, in its database. It takes at most `connect_max`, and an answer at most `answer_max`.
+/// Opens a connection as the user of `settings`, in its database; messages of its subscriptions go to `messages`. It takes at most `connect_max`,
+/// and an answer at most `answer_max`.
 ///
 /// # Errors
 /// As [`stream`]; the server refuses the user or the database; or it takes longer.
@@ -96,10 +97,12 @@ pub(crate) async fn connection(
     settings: &RedisConnectionInfo,
     connect_max: Duration,
     answer_max: Duration,
+    messages: Option<Messages>,
 ) -> RedisResult<MultiplexedConnection> {
     let opening = async {
         let stream = stream.await?;
-        let mut connection = MultiplexedConnection::over(stream, settings.db(), answer_max);
+        let database = settings.db();
+        let mut connection = MultiplexedConnection::over(stream, database, answer_max, messages);
         if let Some(password) = settings.password() {
             let mut auth = redis::cmd("AUTH");
             auth.arg(settings.username()).arg(password);

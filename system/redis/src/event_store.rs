@@ -269,7 +269,7 @@ impl EventStore for RedisEventStore {
                 closing: self.closing.clone(),
                 session: None,
                 epoch: Epoch::default(),
-                channel: Channels::of(&self.link).applied,
+                channel: Channels::of(&self.link, topic).applied,
                 told: None,
                 unhandled: Vec::new(),
             }));

@@ -12,6 +12,7 @@ pub mod durability;
 pub mod event_store;
 pub mod guard;
 pub mod info;
+mod listener;
 pub mod message_queue;
 pub mod metrics;
 mod multiplexed_connection;

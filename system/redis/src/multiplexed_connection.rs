@@ -31,6 +31,9 @@ const READ_BYTES_MIN: usize = 1 << 12;
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
 
+/// Where messages of subscriptions go, and the error with which their connection ends.
+pub(crate) type Messages = mpsc::Sender<RedisResult<Value>>;
+
 /// A connection to Redis; clones are the same one. It does not reconnect: once it breaks, or an answer is overdue, every request fails.
 #[derive(Clone)]
 pub struct MultiplexedConnection {
@@ -79,10 +82,15 @@ struct Sent {
 
 impl MultiplexedConnection {
     /// A connection over an open stream; the server's database `database` is chosen there already. An answer that takes longer than
-    /// `answer_max` ends it. Must be called in a tokio runtime.
-    pub(crate) fn over(stream: impl Stream, database: i64, answer_max: Duration) -> Self {
+    /// `answer_max` ends it, and messages that nobody takes stop it. Must be called in a tokio runtime.
+    pub(crate) fn over(
+        stream: impl Stream,
+        database: i64,
+        answer_max: Duration,
+        messages: Option<Messages>,
+    ) -> Self {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
-        let driver = tokio::spawn(drive(stream, waiting, answer_max));
+        let driver = tokio::spawn(drive(stream, waiting, answer_max, messages));
         Self {
             requests,
             database,
@@ -160,9 +168,21 @@ impl ConnectionLike for MultiplexedConnection {
 }
 
 /// Sends requests and hands out their replies until the last sender is gone, or the connection breaks.
-async fn drive(stream: impl Stream, mut waiting: mpsc::Receiver<Request>, answer_max: Duration) {
+async fn drive(
+    stream: impl Stream,
+    mut waiting: mpsc::Receiver<Request>,
+    answer_max: Duration,
+    messages: Option<Messages>,
+) {
     let mut sent = VecDeque::new();
-    let ended = exchange_all(stream, &mut waiting, &mut sent, answer_max).await;
+    let exchanging = exchange_all(
+        stream,
+        &mut waiting,
+        &mut sent,
+        answer_max,
+        messages.as_ref(),
+    );
+    let ended = exchanging.await;
     waiting.close();
     let Err(error) = ended else { return };
     let unsent = std::iter::from_fn(|| waiting.try_recv().ok()).map(|request| request.answer);
@@ -171,6 +191,10 @@ async fn drive(stream: impl Stream, mut waiting: mpsc::Receiver<Request>, answer
         // Who no longer waits needs no answer.
         let _ = answer.send(Err(error.clone()));
     }
+    if let Some(messages) = messages {
+        // Who no longer listens need not know.
+        let _ = messages.send(Err(error)).await;
+    }
 }
 
 async fn exchange_all(
@@ -178,6 +202,7 @@ async fn exchange_all(
     waiting: &mut mpsc::Receiver<Request>,
     sent: &mut VecDeque<Sent>,
     answer_max: Duration,
+    messages: Option<&Messages>,
 ) -> RedisResult<()> {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let (mut read, mut unsent) = (BytesMut::with_capacity(ROOM_BYTES), BytesMut::new());
@@ -199,7 +224,12 @@ async fn exchange_all(
                     return Err(broken());
                 }
                 while let Some(reply) = decoder.next(&mut read)? {
-                    answer(sent, reply);
+                    match messages {
+                        Some(messages) if is_message(&reply) => {
+                            messages.send(Ok(reply)).await.map_err(|_| broken())?;
+                        }
+                        _ => answer(sent, reply),
+                    }
                 }
             }
             count = waiting.recv_many(&mut taken, TAKEN_MAX), if unsent.len() < UNSENT_BYTES_MAX => {
@@ -223,6 +253,14 @@ async fn exchange_all(
             }
         }
     }
+}
+
+/// Whether it is a message of a subscription to a sharded channel, or says that the subscription has ended.
+fn is_message(reply: &Value) -> bool {
+    let Value::Array(parts) = reply else {
+        return false;
+    };
+    matches!(parts.first(), Some(Value::BulkString(kind)) if [&b"smessage"[..], b"sunsubscribe"].contains(&&**kind))
 }
 
 /// Gives a reply to the oldest request. A reply that nobody asked for is dropped: Redis says why it closes a connection.
@@ -261,7 +299,8 @@ mod tests {
     /// A connection, and the server's side of it.
     fn connection() -> (MultiplexedConnection, DuplexStream) {
         let (stream, server) = tokio::io::duplex(1 << 16);
-        (MultiplexedConnection::over(stream, 0, ANSWER_MAX), server)
+        let connection = MultiplexedConnection::over(stream, 0, ANSWER_MAX, None);
+        (connection, server)
     }
 
     async fn is_sent(server: &mut DuplexStream, pipeline: &Pipeline) {
@@ -347,6 +386,29 @@ mod tests {
         is_sent(&mut server, &questions(2)).await;
         let mut rest = Vec::new();
         assert_eq!(server.read_to_end(&mut rest).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn messages_go_to_who_listens_and_so_does_the_end_of_the_connection() {
+        let (stream, mut server) = tokio::io::duplex(1 << 16);
+        let (told, mut messages) = mpsc::channel(9);
+        let mut connection = MultiplexedConnection::over(stream, 0, ANSWER_MAX, Some(told));
+        let one = questions(1);
+        let message = b"*3\r\n$8\r\nsmessage\r\n$1\r\nc\r\n$1\r\n5\r\n";
+        let serving = async {
+            is_sent(&mut server, &one).await;
+            server.write_all(message).await.unwrap();
+            server.write_all(b":1\r\n").await.unwrap();
+            drop(server);
+        };
+
+        let (answer, ()) = tokio::join!(connection.send_packed_commands(&one, 0, 1), serving);
+
+        assert_eq!(answer.unwrap(), [Value::Int(1)]);
+        let message = messages.recv().await.unwrap().unwrap();
+        let message: Vec<String> = redis::from_redis_value(message).unwrap();
+        assert_eq!(message, ["smessage", "c", "5"]);
+        assert!(messages.recv().await.unwrap().is_err());
     }
 
     #[tokio::test]

@@ -78,7 +78,13 @@ impl Sentinels {
 
     async fn ask(&self, server: &ConnectionInfo) -> RedisResult<ConnectionAddr> {
         let stream = dial::stream(server.addr(), None);
-        let connecting = dial::connection(stream, server.redis_settings(), ANSWER_MAX, ANSWER_MAX);
+        let connecting = dial::connection(
+            stream,
+            server.redis_settings(),
+            ANSWER_MAX,
+            ANSWER_MAX,
+            None,
+        );
         let away = |error: RedisError| (ErrorKind::Io, "no sentinel answers", error.to_string());
         let mut connection = connecting.await.map_err(away)?;
         let found: Option<(String, u16)> = redis::cmd("SENTINEL")

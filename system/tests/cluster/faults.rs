@@ -118,3 +118,24 @@ async fn processes_go_on_when_a_master_dies_and_have_all_that_they_answered() {
     load.end(&http).await;
     program.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_was_paused_and_goes_on_takes_nothing_that_was_answered_with_it() {
+    let cluster = RedisCluster::start(true, &["--appendonly", "yes"]).await;
+    let url = cluster.url();
+    let asked = ["--redis-url", &url, "--replicas-ack", "1"];
+    let mut program = Program::start(&[&UP[..], &asked].concat());
+    let http = Customer::new(program.url().await);
+    is_delivered(&http).await;
+    let load = Load::start(&http);
+    is_told(&http).await;
+
+    let paused = cluster.strike_owner("events:{customer}", "STOP").await;
+    // It takes itself for the master until it hears of the other one.
+    cluster.go_on(paused).await;
+    is_delivered(&http).await;
+    is_told(&http).await;
+
+    load.end(&http).await;
+    program.stop().await;
+}

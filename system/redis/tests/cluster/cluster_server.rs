@@ -1,5 +1,6 @@
 //! A Redis Cluster of processes on this machine: masters and their replicas, whose slots move and whose masters die.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::redis_server::{ForeignRedis, free_port};
@@ -21,6 +22,8 @@ struct Node {
     port: u16,
     bus: u16,
     id: String,
+    /// Whether it is killed or paused.
+    is_struck: AtomicBool,
 }
 
 impl RedisCluster {
@@ -89,13 +92,19 @@ impl RedisCluster {
     /// Sends a command to every master that lives; returns their answers.
     pub async fn tell_each(&self, words: &[&str]) -> Vec<String> {
         let mut told = Vec::new();
-        for node in &self.nodes {
-            let role = node.server.ask(&["INFO", "replication"]).await;
-            if role.is_ok_and(|role| format!("{role:?}").contains("role:master")) {
+        for (_, node) in self.answering() {
+            let role = node.tell(&["INFO", "replication"]).await;
+            if role.contains("role:master") {
                 told.push(node.tell(words).await);
             }
         }
         told
+    }
+
+    /// The nodes that are neither killed nor paused, with their numbers.
+    fn answering(&self) -> impl Iterator<Item = (usize, &Node)> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(|(_, node)| !node.is_struck.load(Ordering::Relaxed))
     }
 
     /// The number of the node that has a key, as the first of the others says that lives.
@@ -103,10 +112,7 @@ impl RedisCluster {
         let slot = self.slot(key).await;
         let deadline = Instant::now() + PATIENCE;
         loop {
-            for node in &self.nodes {
-                if node.server.ask(&["CLUSTER", "INFO"]).await.is_err() {
-                    continue;
-                }
+            for (_, node) in self.answering() {
                 let told = node.tell(&["CLUSTER", "NODES"]).await;
                 let of = told.lines().find(|line| has(line, slot)).and_then(|line| {
                     let id = line.split(' ').next()?;
@@ -122,14 +128,10 @@ impl RedisCluster {
 
     /// The slot of a key.
     pub async fn slot(&self, key: &str) -> usize {
-        for node in &self.nodes {
-            if node.server.ask(&["PING"]).await.is_ok() {
-                let said = node.tell(&["CLUSTER", "KEYSLOT", key]).await;
-                let digits: String = said.chars().filter(char::is_ascii_digit).collect();
-                return digits.parse().unwrap();
-            }
-        }
-        panic!("no node answers");
+        let (_, node) = self.answering().next().expect("a node that answers");
+        let said = node.tell(&["CLUSTER", "KEYSLOT", key]).await;
+        let digits: String = said.chars().filter(char::is_ascii_digit).collect();
+        digits.parse().unwrap()
     }
 
     /// Moves the slot of a key, with all its keys, to the next master; `meanwhile` goes on while a part of them is there and a part here.
@@ -166,28 +168,49 @@ impl RedisCluster {
     /// Starts a node again that was killed, and waits until it is a replica in step.
     pub async fn restart(&mut self, node: usize) {
         self.nodes[node].server.restart().await;
+        self.is_replica(node).await;
+    }
+
+    /// Lets a node go on that was paused, and waits until it is a replica in step.
+    pub async fn go_on(&self, node: usize) {
+        self.nodes[node].server.signal("CONT");
+        self.is_replica(node).await;
+    }
+
+    async fn is_replica(&self, node: usize) {
         let replication = &["INFO", "replication"];
         let up = "master_link_status:up";
         let node = &self.nodes[node];
+        node.is_struck.store(false, Ordering::Relaxed);
         node.until("it is a replica in step", replication, up).await;
     }
 
     /// Kills the master that has a key, and waits until its replica has taken its place; returns the number of the dead one.
     pub async fn kill_owner(&self, key: &str) -> usize {
-        let dead = self.owner(key).await;
-        self.nodes[dead].server.signal("KILL");
+        self.strike_owner(key, "KILL").await
+    }
+
+    /// The same with any signal that ends or pauses the master.
+    pub async fn strike_owner(&self, key: &str, signal: &str) -> usize {
+        let struck = self.owner(key).await;
+        self.nodes[struck].server.signal(signal);
+        let is_struck = &self.nodes[struck].is_struck;
+        is_struck.store(true, Ordering::Relaxed);
+        self.is_elsewhere(key, struck).await;
+        struck
+    }
+
+    /// Waits until another node has a key, and the cluster works.
+    async fn is_elsewhere(&self, key: &str, former: usize) {
         let deadline = Instant::now() + PATIENCE;
-        while self.owner(key).await == dead {
+        while self.owner(key).await == former {
             assert!(Instant::now() < deadline, "no replica takes its place");
         }
-        for (at, node) in self.nodes.iter().enumerate() {
+        for (_, node) in self.answering() {
             let state = "cluster_state:ok";
-            if at != dead {
-                node.until("it works again", &["CLUSTER", "INFO"], state)
-                    .await;
-            }
+            node.until("it works again", &["CLUSTER", "INFO"], state)
+                .await;
         }
-        dead
     }
 }
 
@@ -221,6 +244,7 @@ impl Node {
             port,
             bus,
             id,
+            is_struck: AtomicBool::new(false),
         }
     }
 

@@ -29,7 +29,7 @@ fn store_with(cluster: &RedisCluster, replicas: ReplicasAsked) -> Arc<RedisEvent
     RedisEventStore::start(link, &AppendMetrics::default(), config)
 }
 
-fn store(cluster: &RedisCluster) -> Arc<RedisEventStore> {
+pub fn store(cluster: &RedisCluster) -> Arc<RedisEventStore> {
     store_with(cluster, ReplicasAsked::default())
 }
 

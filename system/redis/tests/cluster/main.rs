@@ -1,6 +1,7 @@
 //! Both traits on a Redis Cluster, while slots move and masters die.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod applied;
 #[allow(dead_code, reason = "another suite needs the rest of it")]
 mod cluster_server;
 mod event_store;

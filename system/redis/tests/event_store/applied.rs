@@ -20,7 +20,7 @@ async fn apply(stage: &Stage, ms: u64, received_at_us: Option<u64>) {
 /// Tells that topic `order` is applied, as a projection does before it writes.
 async fn tell(stage: &Stage, ms: u64, received_at_us: Option<u64>) {
     let mut pipe = redis::pipe();
-    let channel = Channels::of(&stage.link()).applied;
+    let channel = Channels::of(&stage.link(), Topic::Order).applied;
     let told = message(&channel, Topic::Order, at(ms), received_at_us);
     pipe.add_command(told);
     let mut connection = stage.link().dedicated().await.unwrap();
@@ -33,7 +33,7 @@ async fn write(stage: &Stage, ms: u64) {
     pipe.atomic();
     pipe.set(position_key(Topic::Order), at(ms).to_string())
         .ignore();
-    let channel = Channels::of(&stage.link()).written;
+    let channel = Channels::of(&stage.link(), Topic::Order).written;
     let told = message(&channel, Topic::Order, at(ms), None);
     pipe.add_command(told).ignore();
     let mut connection = stage.link().dedicated().await.unwrap();
@@ -99,8 +99,8 @@ async fn what_is_written_takes_back_nothing_of_what_is_applied() {
     tell(&stage, 6, None).await;
     write(&stage, 5).await;
     told(&*store, |position| position == at(6)).await;
-    let channel = Channels::of(&stage.link()).applied;
-    let _: u64 = stage.redis(&["PUBLISH", &channel, "cart=1-0"]).await;
+    let channel = Channels::of(&stage.link(), Topic::Cart).applied;
+    let _: u64 = stage.redis(&["SPUBLISH", &channel, "cart=1-0"]).await;
 
     let mut after = Positions::NONE;
     while after.get(Topic::Cart) != Some(at(1)) {
@@ -186,9 +186,9 @@ async fn what_another_database_of_the_server_tells_is_not_heard() {
     told(&*store, |_| true).await;
     let other = format!("{}?db=1", stage.server.url());
     let other = ordershop_redis::connection::RedisLink::new(&other).unwrap();
-    let other = Channels::of(&other).applied;
+    let other = Channels::of(&other, Topic::Order).applied;
 
-    let heard: u64 = stage.redis(&["PUBLISH", &other, "order=9-0"]).await;
+    let heard: u64 = stage.redis(&["SPUBLISH", &other, "order=9-0"]).await;
     apply(&stage, 5, None).await;
 
     assert_eq!(heard, 0);
@@ -200,8 +200,8 @@ async fn nobody_listens_while_nobody_waits() {
     let stage = Stage::new().await;
     let store = stage.store();
     let listeners = async || {
-        let channel = Channels::of(&stage.link()).applied;
-        let counted: (String, u64) = stage.redis(&["PUBSUB", "NUMSUB", &channel]).await;
+        let channel = Channels::of(&stage.link(), Topic::Order).applied;
+        let counted: (String, u64) = stage.redis(&["PUBSUB", "SHARDNUMSUB", &channel]).await;
         counted.1
     };
     assert_eq!(listeners().await, 0);
