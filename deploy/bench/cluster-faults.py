@@ -129,8 +129,13 @@ class Cluster:
     def slot(self, key):
         return int(self.answering()[0].ask("cluster", "keyslot", key))
 
+    def epoch(self, node):
+        return next((line for line in node.ask("cluster", "info").splitlines() if line.startswith("cluster_current_epoch:")), "")
+
     def move(self, key, to):
         """Moves the slot of a key, with its keys."""
+        # Otherwise its next owner may take an epoch below that of the former one: then each says that the other has it.
+        until("all know one epoch", lambda: len({self.epoch(node) for node in self.answering()}) == 1)
         slot = self.slot(key)
         source = self.owner(slot)
         if source is to:

@@ -1,5 +1,6 @@
 //! A Redis Cluster of processes on this machine: masters and their replicas, whose slots move and whose masters die.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -136,6 +137,7 @@ impl RedisCluster {
 
     /// Moves the slot of a key, with all its keys, to the next master; `meanwhile` goes on while a part of them is there and a part here.
     pub async fn move_slot_of(&self, key: &str, meanwhile: impl AsyncFn()) {
+        self.knows_one_epoch().await;
         let slot = self.slot(key).await.to_string();
         let from = self.owner(key).await;
         let to = (from + 1) % self.masters;
@@ -162,6 +164,28 @@ impl RedisCluster {
         }
         for node in [to, from].into_iter().chain(&self.nodes[..self.masters]) {
             set(node, &["NODE", &to.id]).await;
+        }
+    }
+
+    /// Waits until all nodes know the same epoch. Otherwise the next owner of a slot may take an epoch below that of the former one: then each
+    /// says that the other has the slot, for ever.
+    async fn knows_one_epoch(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut epochs = BTreeSet::new();
+            for (_, node) in self.answering() {
+                let told = node.tell(&["CLUSTER", "INFO"]).await;
+                let epoch = |line: &str| {
+                    line.strip_prefix("cluster_current_epoch:")
+                        .map(str::to_owned)
+                };
+                epochs.insert(told.lines().find_map(epoch));
+            }
+            if epochs.len() == 1 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the nodes know {epochs:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
