@@ -48,6 +48,8 @@ pub struct GatewayConfig {
     pub idle_timeout_ms: u64,
     /// Longest time in which a client takes nothing of an answer that waits for it, ms.
     pub stall_timeout_ms: u64,
+    /// How long a connection that was used a moment before a shutdown may wait for one more request, ms.
+    pub last_request_ms: u64,
     /// How long requests in flight may take to end after a shutdown was requested, ms.
     pub drain_ms: u64,
     /// The live feed's limits.
@@ -104,6 +106,7 @@ impl GatewayConfig {
             head_timeout_ms: 10_000,
             idle_timeout_ms: 75_000,
             stall_timeout_ms: 30_000,
+            last_request_ms: 500,
             drain_ms: 10_000,
             feed: FeedConfig::default(),
             check_entity,
@@ -127,6 +130,7 @@ impl fmt::Debug for GatewayConfig {
             .field("head_timeout_ms", &self.head_timeout_ms)
             .field("idle_timeout_ms", &self.idle_timeout_ms)
             .field("stall_timeout_ms", &self.stall_timeout_ms)
+            .field("last_request_ms", &self.last_request_ms)
             .field("drain_ms", &self.drain_ms)
             .field("feed", &self.feed)
             .field("runs_on", &self.runs_on)

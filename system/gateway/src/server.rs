@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use futures_util::FutureExt;
 use futures_util::future::Either;
 use hyper::server::conn::http1;
@@ -118,9 +118,11 @@ async fn serve_connection(
     connection: Arc<Connection>,
 ) {
     let router = TowerToHyperService::new(router);
-    let shutdown = state.shutdown.clone();
+    let (shutdown, stopping) = (state.shutdown.clone(), state.shutdown.clone());
+    let last_request = Duration::from_millis(state.config.last_request_ms);
+    let served = Arc::clone(&connection);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let handled = connection.request();
+        let handled = served.request();
         let request = request.map(WatchedBody::new);
         let unread = request.body().unread();
         let answer = if early_refusal::refuses(&request, handled.refused, &state) {
@@ -128,12 +130,16 @@ async fn serve_connection(
         } else {
             Either::Right(router.call(request))
         };
+        let stopping = stopping.clone();
         async move {
             let mut answer = answer.await;
             if let Ok(answer) = &mut answer {
                 unread.tell(answer);
                 if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
                     handled.upgrade();
+                } else if stopping.is_cancelled() {
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(header::CONNECTION, close);
                 }
             }
             answer
@@ -148,8 +154,16 @@ async fn serve_connection(
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = shutdown.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+            // A request may be on its way. It is still answered, and the answer says that it is the last.
+            let is_in_use = connection.idle().is_some_and(|idle| idle < IDLE_MIN);
+            let wait = if is_in_use { last_request } else { Duration::ZERO };
+            match tokio::time::timeout(wait, serving.as_mut()).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    serving.as_mut().graceful_shutdown();
+                    serving.await
+                }
+            }
         }
     };
     if let Err(error) = ended {

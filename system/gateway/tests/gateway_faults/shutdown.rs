@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use hyper::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::fakes::{FakeQueue, FakeStore, json};
-use crate::gate::{Gate, WAIT_MAX, whole};
+use crate::gate::{Gate, WAIT_MAX, read_to_end, whole};
 
 /// A queue that signals when it is called, and answers when the test permits it.
 fn held() -> (FakeQueue, Arc<Semaphore>, Arc<Semaphore>) {
@@ -58,6 +59,33 @@ async fn requests_in_flight_are_answered_and_sockets_closed_with_a_frame() {
     let address = gate.address;
     gate.ended().await;
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_on_its_way_at_shutdown_is_answered_as_the_last_of_its_connection() {
+    let store = Arc::new(FakeStore::empty());
+    let queue = FakeQueue::new(|_| async { json(r#"{"result":["1"]}"#) });
+    let gate = Gate::tuned(queue, store, |config| {
+        config.last_request_ms = 600_000;
+    })
+    .await;
+    let request = "POST /order HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    let mut stream = gate.raw(request).await;
+    let mut first = Vec::new();
+    while !first.ends_with(br#"{"result":["1"]}"#) {
+        assert!(stream.read_buf(&mut first).await.unwrap() > 0);
+    }
+
+    gate.shutdown.cancel();
+    while tokio::net::TcpStream::connect(gate.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let last = read_to_end(&mut stream).await;
+
+    assert!(last.starts_with("HTTP/1.1 200 OK"), "{last}");
+    assert!(last.contains("connection: close"), "{last}");
+    gate.ended().await;
 }
 
 #[tokio::test]
