@@ -1,6 +1,7 @@
 //! Shutdown: requests in flight are answered, sockets are closed, and hanging requests are cut off.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use hyper::Method;
@@ -80,6 +81,8 @@ async fn a_request_on_its_way_at_shutdown_is_answered_as_the_last_of_its_connect
     while tokio::net::TcpStream::connect(gate.address).await.is_ok() {
         tokio::task::yield_now().await;
     }
+    // Time enough to close the connection, if it were closed.
+    tokio::time::sleep(Duration::from_millis(100)).await;
     stream.write_all(request.as_bytes()).await.unwrap();
     let last = read_to_end(&mut stream).await;
 
