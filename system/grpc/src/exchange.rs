@@ -140,25 +140,27 @@ async fn run<P: Protocol>(protocol: P, shared: &Arc<Shared<P>>) {
         let outflow = Outflow::new(Arc::clone(shared), shared.begin());
         let opening = protocol.open(outflow);
         let opened = tokio::time::timeout(Duration::from_millis(OPEN_MS_MAX), opening).await;
-        let reason = match opened {
+        let ended = match opened {
             Ok(Ok(mut answers)) => {
                 shared.opened();
                 match read(shared, &mut answers, &mut backoff).await {
-                    StreamEnd::Stops => {
-                        let sent = shared.leave();
-                        tokio::spawn(take_last_answers(Arc::clone(shared), sent, answers));
-                        backoff.wait().await;
-                        continue;
-                    }
-                    StreamEnd::Broken(reason) => reason,
+                    StreamEnd::Stops => Ok(answers),
+                    StreamEnd::Broken(reason) => Err(reason),
                 }
             }
-            Ok(Err(status)) => status.message().to_owned(),
-            Err(_) => format!("no stream opened within {OPEN_MS_MAX} ms"),
+            Ok(Err(status)) => Err(status.message().to_owned()),
+            Err(_) => Err(format!("no stream opened within {OPEN_MS_MAX} ms")),
         };
         let sent = shared.leave();
-        shared.fail(&sent, &CallFailure::Broken(reason.clone()));
-        shared.expire(&reason);
+        match ended {
+            Ok(answers) => {
+                tokio::spawn(take_last_answers(Arc::clone(shared), sent, answers));
+            }
+            Err(reason) => {
+                shared.fail(&sent, &CallFailure::Broken(reason.clone()));
+                shared.expire(&reason);
+            }
+        }
         backoff.wait().await;
     }
 }
