@@ -37,6 +37,12 @@ impl AgentReport {
     }
 }
 
+/// The agents that were lost, and why, in words.
+#[must_use]
+pub fn said_lost(agents: &[AgentReport]) -> Vec<String> {
+    agents.iter().filter_map(AgentReport::said_lost).collect()
+}
+
 /// What an agent is judged by.
 pub struct AgentCase {
     /// What the report has of it.

@@ -30,7 +30,7 @@ mod verdict;
 mod windows;
 mod workload;
 
-pub use agents::AgentReport;
+pub use agents::{AgentReport, said_lost};
 pub use build::build;
 pub use environment::Environment;
 pub use evidence::{Abort, Evidence, Interruption};

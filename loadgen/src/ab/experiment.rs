@@ -15,7 +15,7 @@ use crate::run::{Interrupts, RunError, RunObservers, RunOptions, run};
 use loadgen_engine::http_client::{ConnectOptions, ProxyChoice};
 use loadgen_report::compare::{self, CompareError, Comparison, ComparisonVerdict, Group, Scale};
 use loadgen_report::folder::RunFolder;
-use loadgen_report::{AgentReport, VerdictResult};
+use loadgen_report::{VerdictResult, said_lost};
 use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::unix_seconds;
 
@@ -290,8 +290,7 @@ impl Experiment<'_> {
         };
         match run(scenario, options).await {
             Ok(report) => {
-                let lost = report.agents.iter().filter_map(AgentReport::said_lost);
-                let lost: Vec<String> = lost.collect();
+                let lost = said_lost(&report.agents);
                 if !lost.is_empty() {
                     self.lost(lost.join("; "));
                 }

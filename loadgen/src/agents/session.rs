@@ -1,5 +1,5 @@
-//! The runs of one leader at an agent: of each it reads the scenario, reaches its targets from here, drives its shares, and tells each second what was measured. Ends
-//! at once when nobody leads it any more.
+//! The runs of one leader at an agent: of each it reads the scenario, reaches its targets from here, drives its shares, and tells each second
+//! what was measured. Ends at once when nobody leads it any more.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 
 use super::probe::{Judged, Probe};
 use super::saturation;
-use crate::agents::AgentReport;
+use crate::agents::said_lost;
 use crate::audit::AuditReport;
 use crate::growth::{Growth, measured};
 use crate::neighbours;
@@ -54,7 +54,7 @@ impl Probe {
     }
 
     fn judge(&self, report: &Report, limits: &Limits) -> (Judged, Vec<String>) {
-        let lost = lost(report);
+        let lost = said_lost(&report.agents);
         if !lost.is_empty() {
             return (Judged::Invalid, lost);
         }
@@ -111,15 +111,6 @@ impl Probe {
         }
         reasons
     }
-}
-
-/// The agents that were lost, and why.
-fn lost(report: &Report) -> Vec<String> {
-    report
-        .agents
-        .iter()
-        .filter_map(AgentReport::said_lost)
-        .collect()
 }
 
 /// Whether more journeys failed than a scenario without a bound of its own allows.
