@@ -24,7 +24,8 @@ impl<'a> JourneyRun<'a> {
         let intended = self.intended;
         let begun = self.sample.as_ref().map(|_| Instant::now());
         // Another target has other positions.
-        let at_least = self.at_least().filter(|_| request.target.is_none());
+        let tells_positions = request.target.is_none();
+        let at_least = tells_positions.then(|| self.at_least()).flatten();
         let layers = [&self.vars, &self.context.globals];
         let rendered = request::render(
             request,
@@ -111,11 +112,9 @@ impl<'a> JourneyRun<'a> {
         if let (Some(sample), Some(begun), Ok(reply)) = (&mut self.sample, begun, &outcome) {
             sample.answered((*id, &step.name, rendered.span()), intended, begun, reply);
         }
-        if let Ok(reply) = &outcome
-            && let Some(position) = reply
-                .position
-                .as_deref()
-                .filter(|_| request.target.is_none())
+        if tells_positions
+            && let Ok(reply) = &outcome
+            && let Some(position) = &reply.position
         {
             self.sees_all(position);
         }

@@ -1,6 +1,8 @@
 //! Up to where a journey has written and seen each topic. Its next request tells that: behind a load balancer another gateway may answer it than
 //! the one that answered before, or whose feed showed what was awaited.
 
+use std::fmt::Write as _;
+
 use super::JourneyRun;
 use crate::feed::position::FeedPosition;
 
@@ -26,8 +28,12 @@ impl JourneyRun<'_> {
 
     /// What is known, for the next request.
     pub(super) fn at_least(&self) -> Option<String> {
-        let seen = self.seen.iter().map(|(topic, at)| format!("{topic}={at}"));
-        let seen: Vec<_> = seen.collect();
-        (!seen.is_empty()).then(|| seen.join(","))
+        let mut known = String::new();
+        for (topic, position) in &self.seen {
+            let comma = if known.is_empty() { "" } else { "," };
+            // Writing to a String can't fail.
+            let _ = write!(known, "{comma}{topic}={position}");
+        }
+        (!known.is_empty()).then_some(known)
     }
 }
