@@ -2,6 +2,7 @@
 //! can await a state without polling. Resumes where it was when the connection breaks. Knows only a scenario's awaited topics.
 
 pub mod event_data;
+pub mod partition;
 pub mod position;
 mod reader;
 pub mod sightings;
@@ -16,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::http_client::Target;
 use loadgen_scenario::KeySource;
+use partition::Partition;
 use position::FeedPosition;
 pub(crate) use reader::{FeedFrame, FeedReader};
 use sightings::{EventMatch, SeenEvent, Sightings};
@@ -29,6 +31,8 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 struct FeedEvent<'a> {
     #[serde(borrow)]
     topic: Cow<'a, str>,
+    #[serde(default)]
+    partition: u32,
     #[serde(borrow)]
     action: Cow<'a, str>,
     #[serde(borrow)]
@@ -125,17 +129,7 @@ async fn connect(
     sightings: &Rc<RefCell<Sightings>>,
     again: bool,
 ) -> Result<FeedReader, FeedError> {
-    let (topics, after): (Vec<String>, Vec<String>) = sightings
-        .borrow()
-        .seen()
-        .map(|(name, position)| (name.to_owned(), format!("{name}={position}")))
-        .unzip();
-    let after = if again {
-        format!("&after={}", after.join(","))
-    } else {
-        String::new()
-    };
-    let path = format!("/events?topics={}{after}", topics.join(","));
+    let path = feed_path(&sightings.borrow(), again);
     let failed = |problem: String| FeedError {
         url: format!("ws://{}{}", target.authority(), target.path(&path)),
         problem,
@@ -154,6 +148,18 @@ async fn connect(
             OPEN_TIMEOUT.as_secs()
         ))),
     }
+}
+
+/// Where the feed is opened; `again`: after what was seen of each partition.
+fn feed_path(sightings: &Sightings, again: bool) -> String {
+    let topics: Vec<&str> = sightings.topics().collect();
+    let mut path = format!("/events?topics={}", topics.join(","));
+    if again {
+        let seen = sightings.seen();
+        let after = seen.map(|(partition, position)| format!("{}={position}", partition.name()));
+        path += &format!("&after={}", after.collect::<Vec<_>>().join(","));
+    }
+    path
 }
 
 async fn keep_open(
@@ -194,16 +200,19 @@ async fn read(reader: &mut FeedReader, sightings: &Rc<RefCell<Sightings>>) -> St
 fn take(sightings: &Rc<RefCell<Sightings>>, text: &str, read_at: Instant) -> Result<(), String> {
     let frame: FeedFrame<'_, FeedEvent<'_>> = FeedFrame::parse(text)?;
     let mut sightings = sightings.borrow_mut();
-    for (topic, position) in &frame.positions {
+    for (partition, position) in &frame.positions {
         match &*frame.kind {
-            "hello" => sightings.starts_at(topic, *position),
-            "applied" => sightings.applied(topic, *position, read_at),
+            "hello" => sightings.starts_at(partition, *position),
+            "applied" => sightings.applied(partition, *position, read_at),
             _ => {}
         }
     }
     for event in frame.events {
         sightings.event(
-            &event.topic,
+            Partition {
+                topic: &event.topic,
+                number: event.partition,
+            },
             &event.aggregate_id,
             &event.action,
             event.data,
@@ -212,4 +221,47 @@ fn take(sightings: &Rc<RefCell<Sightings>>, text: &str, read_at: Instant) -> Res
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(messages: &[&str]) -> Rc<RefCell<Sightings>> {
+        let awaited = [("order", &KeySource::AggregateId)];
+        let sightings = Rc::new(RefCell::new(Sightings::new(awaited)));
+        for message in messages {
+            take(&sightings, message, Instant::now()).unwrap();
+        }
+        sightings
+    }
+
+    #[test]
+    fn a_feed_is_opened_for_topics_and_again_after_what_was_seen_of_each_partition() {
+        let event = |partition: &str, position: &str| {
+            format!(
+                r#"{{"type":"events","events":[{{"topic":"order"{partition},"action":"entity_created","aggregate_id":"o","data":{{}},"position":"{position}"}}]}}"#
+            )
+        };
+        let hello = r#"{"type":"hello","positions":{"order":"17-0","order.1":"16-2"}}"#;
+        let (first, second) = (event("", "18-0"), event(r#","partition":1"#, "16-3"));
+        let rows: [(&[&str], &str); 4] = [
+            (&[], "order=0-0"),
+            (
+                &[r#"{"type":"hello","positions":{"order":"17-0"}}"#],
+                "order=17-0",
+            ),
+            (&[hello], "order=17-0,order.1=16-2"),
+            (&[hello, &first, &second], "order=18-0,order.1=16-3"),
+        ];
+        for (messages, after) in rows {
+            let seen = seen(messages);
+            let (first, again) = (
+                feed_path(&seen.borrow(), false),
+                feed_path(&seen.borrow(), true),
+            );
+            assert_eq!(first, "/events?topics=order");
+            assert_eq!(again, format!("/events?topics=order&after={after}"));
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Finds the events that led to an event, by their causation ids. Pure: works on the events of one journey, as the target reported them.
 
+use crate::feed::partition::Partition;
 use crate::feed::position::FeedPosition;
 
 /// An event of a sampled journey. Times are microseconds since the Unix epoch, by the target's clocks.
@@ -7,7 +8,9 @@ use crate::feed::position::FeedPosition;
 pub struct ReportedEvent {
     /// Its topic.
     pub topic: String,
-    /// Its position in the topic.
+    /// The number of the topic's partition.
+    pub partition: u32,
+    /// Its position in the partition.
     pub position: FeedPosition,
     /// Its id.
     pub event_id: String,
@@ -21,16 +24,18 @@ pub struct ReportedEvent {
     pub published_at_us: i64,
 }
 
-/// The events that led to the one at `last`: first cause first, the event itself last. Stops at a cause that is not among the events
+/// The events that led to the one at `last` of a partition: first cause first, the event itself last. Stops at a cause that is not among the events
 /// (the request's message, or an event that was missed) or that would make a cycle. Empty if `last` is not among the events.
 #[must_use]
 pub fn leading_to<'a>(
     events: &'a [ReportedEvent],
-    topic: &str,
+    of: Partition<'_>,
     last: FeedPosition,
 ) -> Vec<&'a ReportedEvent> {
     let mut chain: Vec<&ReportedEvent> = Vec::new();
-    let is_last = |event: &&ReportedEvent| event.topic == topic && event.position == last;
+    let is_last = |event: &&ReportedEvent| {
+        (event.topic.as_str(), event.partition) == (of.topic, of.number) && event.position == last
+    };
     let mut next = events.iter().find(is_last);
     while let Some(event) = next {
         chain.push(event);
@@ -47,9 +52,11 @@ pub fn leading_to<'a>(
 mod tests {
     use super::*;
 
-    fn told(topic: &str, position: &str, event_id: &str, causation_id: &str) -> ReportedEvent {
+    fn told(name: &str, position: &str, event_id: &str, causation_id: &str) -> ReportedEvent {
+        let partition = Partition::parse(name);
         ReportedEvent {
-            topic: topic.into(),
+            topic: partition.topic.into(),
+            partition: partition.number,
             position: position.parse().unwrap(),
             event_id: event_id.into(),
             causation_id: causation_id.into(),
@@ -69,8 +76,10 @@ mod tests {
             told("order", "6-0", "a", "b"),
             told("order", "7-0", "b", "a"),
             told("order", "8-0", "self", "self"),
+            told("order.2", "1-0", "o2", "message"),
+            told("shipping.2", "3-0", "o2.s", "o2"),
         ];
-        let rows: [(&str, &str, &[&str]); 8] = [
+        let rows: [(&str, &str, &[&str]); 11] = [
             ("order", "1-0", &["o"]),
             ("order", "2-0", &["o", "o.in_stock"]),
             ("shipping", "3-0", &["o", "o.in_stock", "o.in_stock.s"]),
@@ -79,11 +88,14 @@ mod tests {
             ("order", "8-0", &["self"]),
             ("order", "3-0", &[]),
             ("order", "9-9", &[]),
+            ("order.2", "1-0", &["o2"]),
+            ("shipping.2", "3-0", &["o2", "o2.s"]),
+            ("order.1", "1-0", &[]),
         ];
-        for (topic, last, expected) in rows {
-            let chain = leading_to(&events, topic, last.parse().unwrap());
+        for (partition, last, expected) in rows {
+            let chain = leading_to(&events, Partition::parse(partition), last.parse().unwrap());
             let ids: Vec<&str> = chain.iter().map(|e| e.event_id.as_str()).collect();
-            assert_eq!(ids, expected, "{topic} {last}");
+            assert_eq!(ids, expected, "{partition} {last}");
         }
     }
 }

@@ -16,6 +16,7 @@ fn request(from_us: i64, server: &[(&str, i64)]) -> AnsweredRequest {
 fn told(topic: &str, received_at_us: i64) -> ReportedEvent {
     ReportedEvent {
         topic: topic.into(),
+        partition: 0,
         position: crate::feed::position::FeedPosition::default(),
         event_id: String::new(),
         causation_id: String::new(),

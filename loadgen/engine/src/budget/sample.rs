@@ -8,6 +8,7 @@ use super::figures::{BudgetFigures, PathEnd, SlowJourney};
 use super::journey_trace::{JourneyTrace, TracedPath};
 use super::server_timing;
 use super::target_times::TargetTimes;
+use crate::feed::partition::Partition;
 use crate::feed::position::FeedPosition;
 use crate::http_client::Reply;
 
@@ -50,9 +51,19 @@ struct SeenState {
     await_id: usize,
     name: String,
     topic: String,
+    partition: u32,
     position: FeedPosition,
     since_us: i64,
     visible_us: i64,
+}
+
+impl SeenState {
+    fn partition(&self) -> Partition<'_> {
+        Partition {
+            topic: &self.topic,
+            number: self.partition,
+        }
+    }
 }
 
 /// One followed journey.
@@ -145,7 +156,7 @@ impl JourneySample {
     pub fn saw(
         &mut self,
         (await_id, name): (usize, &str),
-        (topic, position): (&str, FeedPosition),
+        (partition, position): (Partition<'_>, FeedPosition),
         since: Instant,
         visible: Instant,
     ) {
@@ -155,7 +166,8 @@ impl JourneySample {
             self.seen.push(SeenState {
                 await_id,
                 name: name.to_owned(),
-                topic: topic.to_owned(),
+                topic: partition.topic.to_owned(),
+                partition: partition.number,
                 position,
                 since_us: self.at_us(since),
                 visible_us,
@@ -167,10 +179,9 @@ impl JourneySample {
     #[must_use]
     pub fn is_complete(&self, target_times: &TargetTimes) -> bool {
         let complete = |seen: &SeenState| {
-            !target_times
-                .chain(self.trace, &seen.topic, seen.position)
-                .is_empty()
-                && target_times.projected(&seen.topic, seen.position).is_some()
+            let (partition, position) = (seen.partition(), seen.position);
+            let chain = target_times.chain(self.trace, partition, position);
+            !chain.is_empty() && target_times.projected(partition, position).is_some()
         };
         self.seen.iter().all(complete)
     }
@@ -209,8 +220,9 @@ impl JourneySample {
             });
         }
         for seen in self.seen {
-            let chain = target_times.chain(self.trace, &seen.topic, seen.position);
-            let projected = target_times.projected(&seen.topic, seen.position);
+            let (partition, position) = (seen.partition(), seen.position);
+            let chain = target_times.chain(self.trace, partition, position);
+            let projected = target_times.projected(partition, position);
             let path = to_state(seen.since_us, seen.visible_us, &answered, &chain, projected);
             paths.push(TracedPath {
                 end: PathEnd::State(seen.await_id),

@@ -8,19 +8,22 @@ use serde::Deserialize;
 use super::chain::{self, ReportedEvent};
 use super::critical_path::Projected;
 use crate::feed::FeedFrame;
+use crate::feed::partition::Partition;
 use crate::feed::position::FeedPosition;
 
 /// The most journeys followed at once; further ones are recorded without the target's side.
 const JOURNEYS_MAX: usize = 20_000;
 /// The most events kept of one journey.
 const EVENTS_MAX: usize = 256;
-/// The most batches of the read model kept per topic.
+/// The most batches of the read model kept per partition.
 const BATCHES_MAX: usize = 4_096;
 
 #[derive(Deserialize)]
 struct SampledEvent<'a> {
     #[serde(borrow)]
     topic: Cow<'a, str>,
+    #[serde(default)]
+    partition: u32,
     position: FeedPosition,
     #[serde(borrow)]
     event_id: Cow<'a, str>,
@@ -40,7 +43,7 @@ pub struct TargetTimes {
     pub(super) listens: bool,
     /// Events of current journeys, by trace id.
     events: HashMap<u128, Vec<ReportedEvent>>,
-    /// Batches by topic, each with its last event's position.
+    /// Batches by the names of their partitions, each with its last event's position.
     batches: HashMap<String, VecDeque<(FeedPosition, Projected)>>,
 }
 
@@ -49,16 +52,16 @@ impl TargetTimes {
     pub(super) fn chain(
         &self,
         trace: u128,
-        topic: &str,
+        of: Partition<'_>,
         last: FeedPosition,
     ) -> Vec<&ReportedEvent> {
         let events = self.events.get(&trace).map_or(&[][..], Vec::as_slice);
-        chain::leading_to(events, topic, last)
+        chain::leading_to(events, of, last)
     }
 
     /// When the read model received and applied an event.
-    pub(super) fn projected(&self, topic: &str, position: FeedPosition) -> Option<Projected> {
-        let batches = self.batches.get(topic)?;
+    pub(super) fn projected(&self, of: Partition<'_>, position: FeedPosition) -> Option<Projected> {
+        let batches = self.batches.get(&*of.name())?;
         let at = batches.partition_point(|(to, _)| *to < position);
         batches.get(at).map(|(_, projected)| *projected)
     }
@@ -91,6 +94,7 @@ impl TargetTimes {
             {
                 events.push(ReportedEvent {
                     topic: event.topic.into_owned(),
+                    partition: event.partition,
                     position: event.position,
                     event_id: event.event_id.into_owned(),
                     causation_id: event.causation_id.into_owned(),
@@ -101,7 +105,12 @@ impl TargetTimes {
             }
         }
         for batch in frame.batches {
-            let batches = self.batches.entry(batch.topic.into_owned()).or_default();
+            let partition = Partition {
+                topic: &batch.topic,
+                number: batch.partition,
+            };
+            let name = partition.name().into_owned();
+            let batches = self.batches.entry(name).or_default();
             let to = batch.to;
             // Batches come in order; a repeated one is ignored.
             if batches.back().is_none_or(|(last, _)| *last < to) {
@@ -157,16 +166,51 @@ mod tests {
             .unwrap();
 
         let at = |text: &str| text.parse::<FeedPosition>().unwrap();
-        assert_eq!(target_times.chain(10, "order", at("5-1")).len(), 1);
-        assert!(target_times.chain(11, "order", at("5-2")).is_empty());
+        let order = Partition::parse("order");
+        assert_eq!(target_times.chain(10, order, at("5-1")).len(), 1);
+        assert!(target_times.chain(11, order, at("5-2")).is_empty());
         let received = |position| {
-            target_times
-                .projected("order", at(position))
-                .map(|p| p.received_at_us)
+            let projected = target_times.projected(order, at(position));
+            projected.map(|p| p.received_at_us)
         };
         assert_eq!(received("5-1"), Some(10));
         assert_eq!(received("5-2"), Some(20));
         assert_eq!(received("7-1"), None);
+    }
+
+    #[test]
+    fn events_and_batches_of_one_position_in_two_partitions_are_told_apart() {
+        let mut target_times = TargetTimes {
+            listens: true,
+            ..TargetTimes::default()
+        };
+        target_times.begin(10);
+        let event = |partition: u32, id: &str| {
+            format!(
+                r#"{{"topic":"order","partition":{partition},"position":"5-1","event_id":"{id}","correlation_id":"0a",
+               "causation_id":"m","published_at_us":3,"received_at_us":1,"submitted_at_us":2}}"#
+            )
+        };
+        let (one, two) = (event(0, "a"), event(3, "b"));
+        let events = format!(r#"{{"type":"events","events":[{one},{two}]}}"#);
+        target_times.take(&events).unwrap();
+        // Number 3 is ahead of number 0, which would be a repeat in a single stream.
+        let batches = r#"{"type":"projected","batches":[
+            {"topic":"order","partition":3,"to":"9-0","received_at_us":30,"applied_at_us":31},
+            {"topic":"order","to":"5-1","received_at_us":10,"applied_at_us":11}]}"#;
+        target_times.take(batches).unwrap();
+
+        let at = "5-1".parse().unwrap();
+        let told = |name: &str| {
+            let partition = Partition::parse(name);
+            let chain = target_times.chain(10, partition, at);
+            let ids: Vec<&str> = chain.iter().map(|event| event.event_id.as_str()).collect();
+            let received = target_times.projected(partition, at);
+            (ids.concat(), received.map(|p| p.received_at_us))
+        };
+        assert_eq!(told("order"), ("a".to_owned(), Some(10)));
+        assert_eq!(told("order.3"), ("b".to_owned(), Some(30)));
+        assert_eq!(told("order.1"), (String::new(), None));
     }
 
     #[test]

@@ -133,7 +133,7 @@ struct JourneyRun<'a> {
     exhausted: Option<String>,
     /// Keys on the feed that this journey has awaited.
     keys: Vec<(&'a str, &'a KeySource, String)>,
-    /// Up to where this journey has written topics and seen them.
+    /// Up to where this journey has written partitions and seen them, by their names.
     seen: Vec<(Box<str>, FeedPosition)>,
     /// Values that this journey has promised and not stored yet.
     promises: Vec<(String, Ticket)>,

@@ -34,7 +34,7 @@ pub struct Carried {
     pub trace: Option<(u128, bool)>,
     /// Whether a POST carries an `Idempotency-Key`.
     pub key: bool,
-    /// The state that it must find at least: positions by topic.
+    /// The state that it must find at least: positions by partition.
     pub at_least: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Positions in a topic's stream of events: `1700000000000-3`, compared as two numbers.
+//! Positions in a partition's stream of events: `1700000000000-3`, compared as two numbers.
 
 use std::fmt;
 use std::str::FromStr;

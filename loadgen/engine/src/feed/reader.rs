@@ -27,7 +27,7 @@ pub struct FeedFrame<'a, E> {
     /// Whether the feed is of sampled requests alone.
     #[serde(default)]
     pub sampled: bool,
-    /// By topic: where the feed starts, or up to where the read model has applied.
+    /// By partition: where the feed starts, or up to where the read model has applied.
     #[serde(default)]
     pub positions: HashMap<String, FeedPosition>,
     /// In order.
@@ -43,6 +43,9 @@ pub struct FeedFrame<'a, E> {
 pub struct Batch<'a> {
     #[serde(borrow)]
     pub topic: Cow<'a, str>,
+    /// The topic's partition.
+    #[serde(default)]
+    pub partition: u32,
     /// Its last event's position.
     pub to: FeedPosition,
     pub received_at_us: i64,

@@ -2,8 +2,8 @@
 //! socket: an event may come before it is awaited, and may be applied before or after it is seen.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use crate::feed::event_data::{self, EventData};
+use crate::feed::partition::Partition;
 use crate::feed::position::FeedPosition;
 use loadgen_scenario::KeySource;
 use loadgen_scenario::equality::equal;
@@ -28,7 +29,9 @@ pub struct SeenEvent {
     pub action: Box<str>,
     /// The event's data: the entity.
     pub data: EventData,
-    /// Its position in its topic.
+    /// The number of its topic's partition.
+    pub partition: u32,
+    /// Its position in its partition.
     pub position: FeedPosition,
     visible_at: Cell<Option<Instant>>,
 }
@@ -75,6 +78,13 @@ struct TopicSightings {
     keys: Vec<HashMap<Rc<str>, Key>>,
     /// Keys in the order they were first seen, to forget the oldest; may contain keys that are gone already.
     order: VecDeque<(usize, Rc<str>)>,
+    /// By number; each topic has number 0.
+    partitions: BTreeMap<u32, PartitionSightings>,
+}
+
+/// How far a partition has been seen and applied.
+#[derive(Default)]
+struct PartitionSightings {
     not_applied: VecDeque<(Rc<SeenEvent>, EventKeys)>,
     applied: FeedPosition,
     seen: FeedPosition,
@@ -100,9 +110,7 @@ impl Sightings {
                     sources: Vec::new(),
                     keys: Vec::new(),
                     order: VecDeque::new(),
-                    not_applied: VecDeque::new(),
-                    applied: FeedPosition::default(),
-                    seen: FeedPosition::default(),
+                    partitions: BTreeMap::from([(0, PartitionSightings::default())]),
                 });
             topic.sources.push(source.clone());
             topic.keys.push(HashMap::new());
@@ -110,41 +118,63 @@ impl Sightings {
         sightings
     }
 
-    /// The topics, and how far each has been seen: where a broken feed resumes.
-    pub fn seen(&self) -> impl Iterator<Item = (&str, FeedPosition)> {
-        self.topics
-            .iter()
-            .map(|(name, topic)| (name.as_str(), topic.seen))
+    /// The topics.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topics.keys().map(String::as_str)
     }
 
-    /// Sets where a topic's feed starts, from its first message.
-    pub fn starts_at(&mut self, topic: &str, position: FeedPosition) {
-        if let Some(topic) = self.topics.get_mut(topic) {
-            topic.seen = topic.seen.max(position);
+    /// How far each partition has been seen: where a broken feed resumes.
+    pub fn seen(&self) -> impl Iterator<Item = (Partition<'_>, FeedPosition)> {
+        self.topics.iter().flat_map(|(topic, sightings)| {
+            let partitions = sightings.partitions.iter();
+            partitions.map(|(&number, partition)| (Partition { topic, number }, partition.seen))
+        })
+    }
+
+    /// Sets where the feed of the partition of this name starts, from its first message.
+    pub fn starts_at(&mut self, partition: &str, position: FeedPosition) {
+        if let Some((topic, number)) = self.named(partition) {
+            let partition = topic.partitions.entry(number).or_default();
+            partition.seen = partition.seen.max(position);
         }
+    }
+
+    /// The topic and the number of a partition's name; a topic's own name may end like one.
+    fn named(&mut self, partition: &str) -> Option<(&mut TopicSightings, u32)> {
+        let partition = match self.topics.contains_key(partition) {
+            true => Partition {
+                topic: partition,
+                number: 0,
+            },
+            false => Partition::parse(partition),
+        };
+        let topic = self.topics.get_mut(partition.topic)?;
+        Some((topic, partition.number))
     }
 
     /// Adds an event that was read from the socket at `read_at`. An event seen before changes nothing.
     pub fn event(
         &mut self,
-        topic: &str,
+        of: Partition<'_>,
         aggregate_id: &str,
         action: &str,
         data: &RawValue,
         position: FeedPosition,
         read_at: Instant,
     ) {
-        let Some(topic) = self.topics.get_mut(topic) else {
+        let Some(topic) = self.topics.get_mut(of.topic) else {
             return;
         };
-        if position <= topic.seen {
+        let partition = topic.partitions.entry(of.number).or_default();
+        if position <= partition.seen {
             return;
         }
-        topic.seen = position;
-        let visible_at = (position <= topic.applied).then_some(read_at);
+        partition.seen = position;
+        let visible_at = (position <= partition.applied).then_some(read_at);
         let event = Rc::new(SeenEvent {
             action: action.into(),
             data: data.into(),
+            partition: of.number,
             position,
             visible_at: Cell::new(visible_at),
         });
@@ -162,25 +192,26 @@ impl Sightings {
         }
         match visible_at {
             Some(_) => topic.tell(&event, &keys),
-            None => topic.not_applied.push_back((event, keys)),
+            None => {
+                let partition = topic.partitions.entry(of.number).or_default();
+                partition.not_applied.push_back((event, keys));
+            }
         }
         self.forgotten += topic.forget_oldest();
     }
 
-    /// Notes that the read model has applied a topic up to a position; read from the socket at `read_at`.
-    pub fn applied(&mut self, topic: &str, position: FeedPosition, read_at: Instant) {
-        let Some(topic) = self.topics.get_mut(topic) else {
+    /// Notes that the read model has applied the partition of this name up to a position; read from the socket at `read_at`.
+    pub fn applied(&mut self, partition: &str, position: FeedPosition, read_at: Instant) {
+        let Some((topic, number)) = self.named(partition) else {
             return;
         };
-        topic.applied = topic.applied.max(position);
-        while topic
+        let partition = topic.partitions.entry(number).or_default();
+        partition.applied = partition.applied.max(position);
+        let applied = partition
             .not_applied
-            .front()
-            .is_some_and(|(event, _)| event.position <= topic.applied)
-        {
-            let Some((event, keys)) = topic.not_applied.pop_front() else {
-                break;
-            };
+            .partition_point(|(event, _)| event.position <= partition.applied);
+        let applied: Vec<_> = partition.not_applied.drain(..applied).collect();
+        for (event, keys) in applied {
             event.visible_at.set(Some(read_at));
             topic.tell(&event, &keys);
         }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::{JourneyEnd, JourneyRun, StepError};
 use crate::drive::request;
+use crate::feed::partition::Partition;
 use crate::feed::sightings::EventMatch;
 use loadgen_scenario::{Await, as_written};
 
@@ -58,12 +59,16 @@ impl<'a> JourneyRun<'a> {
                 .end_to_end
                 .record(visible_at.saturating_duration_since(since));
         }
+        let partition = Partition {
+            topic: &awaits.topic,
+            number: event.partition,
+        };
         if let Some(sample) = &mut self.sample {
             let name = &self.context.scenario.await_names[awaits.id];
-            let place = (&*awaits.topic, event.position);
+            let place = (partition, event.position);
             sample.saw((awaits.id, name), place, since, visible_at);
         }
-        self.sees(&awaits.topic, event.position);
+        self.sees(&partition.name(), event.position);
         // The state may have been visible before the previous step ended.
         self.intended = self.intended.max(visible_at);
         self.vars

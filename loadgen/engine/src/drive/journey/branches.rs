@@ -27,8 +27,8 @@ impl<'a> JourneyRun<'a> {
             set.extend(vars.filter(|(name, value)| self.vars.get(name) != Some(value)));
             self.intended = self.intended.max(branch.intended);
             self.keys.extend(branch.keys);
-            for (topic, position) in branch.seen {
-                self.sees(&topic, position);
+            for (partition, position) in branch.seen {
+                self.sees(&partition, position);
             }
             self.promises.extend(branch.promises);
             for (own, of_branch) in self.starts.iter_mut().zip(branch.starts) {

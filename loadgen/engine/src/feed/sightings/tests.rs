@@ -3,6 +3,11 @@ use serde_json::{json, value};
 
 use super::*;
 
+const ORDER: Partition<'_> = Partition {
+    topic: "order",
+    number: 0,
+};
+
 fn at(text: &str) -> FeedPosition {
     text.parse().unwrap()
 }
@@ -30,7 +35,7 @@ fn an_event_counts_only_when_the_read_model_has_applied_it() {
     let mut seen = orders();
     let mut waiter = seen.wait("order", &KeySource::AggregateId, "o1", status("IN_STOCK"));
     seen.event(
-        "order",
+        ORDER,
         "o1",
         "entity_updated",
         &raw(json!({"status": "IN_STOCK"})),
@@ -50,7 +55,7 @@ fn an_event_that_came_before_anyone_waited_is_found_with_the_time_it_became_visi
     let read_at = Instant::now();
     seen.applied("order", at("9-0"), read_at);
     seen.event(
-        "order",
+        ORDER,
         "o1",
         "entity_updated",
         &raw(json!({"status": "IN_STOCK"})),
@@ -58,7 +63,7 @@ fn an_event_that_came_before_anyone_waited_is_found_with_the_time_it_became_visi
         read_at,
     );
     seen.event(
-        "order",
+        ORDER,
         "o1",
         "entity_updated",
         &raw(json!({"status": "CLEARED"})),
@@ -79,7 +84,7 @@ fn an_event_is_found_by_a_field_of_its_data() {
         EventMatch::default(),
     );
     seen.event(
-        "order",
+        ORDER,
         "o1",
         "entity_created",
         &raw(json!({"cart_id": "c8"})),
@@ -87,7 +92,7 @@ fn an_event_is_found_by_a_field_of_its_data() {
         Instant::now(),
     );
     seen.event(
-        "order",
+        ORDER,
         "o2",
         "entity_created",
         &raw(json!({"cart_id": "c7", "entity_id": "o2"})),
@@ -106,7 +111,7 @@ fn an_event_told_twice_counts_once_and_what_was_released_is_forgotten() {
     let mut seen = orders();
     seen.applied("order", at("9-0"), Instant::now());
     seen.event(
-        "order",
+        ORDER,
         "o1",
         "entity_created",
         &raw(json!({"status": "CREATED"})),
@@ -115,7 +120,7 @@ fn an_event_told_twice_counts_once_and_what_was_released_is_forgotten() {
     );
     seen.release("order", &KeySource::AggregateId, "o1");
     seen.event(
-        "order",
+        ORDER,
         "o1",
         "entity_created",
         &raw(json!({"status": "CREATED"})),
@@ -137,7 +142,7 @@ fn the_oldest_keys_are_forgotten_but_never_one_that_is_waited_for() {
     );
     for i in 0..=KEYS_MAX as u64 {
         seen.event(
-            "order",
+            ORDER,
             &format!("o{i}"),
             "entity_created",
             &raw(json!({})),
@@ -147,7 +152,7 @@ fn the_oldest_keys_are_forgotten_but_never_one_that_is_waited_for() {
     }
     assert_eq!(seen.forgotten, 2, "o0 and o1");
     seen.event(
-        "order",
+        ORDER,
         "patient",
         "entity_updated",
         &raw(json!({"status": "IN_STOCK"})),
@@ -155,5 +160,75 @@ fn the_oldest_keys_are_forgotten_but_never_one_that_is_waited_for() {
         Instant::now(),
     );
     seen.applied("order", at("2-0"), Instant::now());
+    assert!(waiter.try_recv().is_ok());
+}
+
+#[test]
+fn each_partition_is_seen_and_applied_by_positions_of_its_own() {
+    let mut seen = orders();
+    seen.starts_at("order", at("7-0"));
+    seen.starts_at("order.3", at("2-0"));
+    let order_3 = Partition::parse("order.3");
+    let mut waiter = seen.wait(
+        "order",
+        &KeySource::AggregateId,
+        "o3",
+        EventMatch::default(),
+    );
+    let created = raw(json!({}));
+    // Number 0 is far ahead in both respects.
+    seen.event(
+        ORDER,
+        "o0",
+        "entity_created",
+        &created,
+        at("9-0"),
+        Instant::now(),
+    );
+    seen.applied("order", at("9-0"), Instant::now());
+    seen.event(
+        order_3,
+        "o3",
+        "entity_created",
+        &created,
+        at("3-0"),
+        Instant::now(),
+    );
+    assert!(waiter.try_recv().is_err(), "applied in number 0 only");
+    let applied_at = Instant::now();
+    seen.applied("order.3", at("3-0"), applied_at);
+    let event = waiter.try_recv().unwrap();
+    assert_eq!((event.partition, event.position), (3, at("3-0")));
+    assert_eq!(event.visible_at(), Some(applied_at));
+
+    let resumes = seen
+        .seen()
+        .map(|(partition, position)| (partition.name(), position));
+    let expected = [("order".into(), at("9-0")), ("order.3".into(), at("3-0"))];
+    assert_eq!(resumes.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_topic_whose_own_name_ends_with_a_number_is_found() {
+    let mut seen = Sightings::new([("order.2", &KeySource::AggregateId)]);
+    let topic = Partition {
+        topic: "order.2",
+        number: 0,
+    };
+    let mut waiter = seen.wait(
+        "order.2",
+        &KeySource::AggregateId,
+        "o",
+        EventMatch::default(),
+    );
+    seen.event(
+        topic,
+        "o",
+        "entity_created",
+        &raw(json!({})),
+        at("1-0"),
+        Instant::now(),
+    );
+    seen.applied("order.2", at("1-0"), Instant::now());
     assert!(waiter.try_recv().is_ok());
 }
