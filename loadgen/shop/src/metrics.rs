@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use loadgen_engine::scrape::{GroupTopic, Scrape};
+use loadgen_engine::feed::partition::Partition;
+use loadgen_engine::scrape::{GroupTopic, LagHistogram, Scrape};
+
+/// The lags of each group by topic and number of its partition.
+type PartitionLags = BTreeMap<(GroupTopic, u32), LagHistogram>;
 
 /// The path of the metrics of a target of which these are known: with all buckets of event lag, if they are OrderShop's. No other target is
 /// asked for that.
@@ -22,21 +26,23 @@ const PREFIXES: [&str; 5] = [
     "ordershop_queue_batch_messages_",
 ];
 
-/// Parses the text format; skips all other lines.
+/// Parses the text format; skips all other lines. The partitions of a topic are added up.
 pub fn scrape(text: &str) -> Scrape {
     let mut scrape = Scrape::default();
+    let mut lags = PartitionLags::new();
     let of_interest = |l: &&str| PREFIXES.iter().any(|prefix| l.starts_with(prefix));
     for line in text.lines().filter(of_interest) {
         if let Some((name, labels, value)) = split(line) {
-            take(&mut scrape, name, &labels, value);
+            take(&mut scrape, &mut lags, name, &labels, value);
         } else if let Some((name, value)) = line.split_once(' ')
             && let Ok(value) = value.trim().parse()
         {
             take_of_redis(&mut scrape, name, value);
         }
     }
-    for lag in scrape.event_lag.values_mut() {
+    for ((of, _), mut lag) in lags {
         lag.buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+        scrape.event_lag.entry(of).or_default().add(&lag);
     }
     scrape
 }
@@ -53,7 +59,13 @@ fn take_of_redis(scrape: &mut Scrape, name: &str, value: f64) {
     }
 }
 
-fn take(scrape: &mut Scrape, name: &str, labels: &BTreeMap<&str, String>, value: f64) {
+fn take(
+    scrape: &mut Scrape,
+    lags: &mut PartitionLags,
+    name: &str,
+    labels: &BTreeMap<&str, String>,
+    value: f64,
+) {
     match name {
         "ordershop_append_batch_events_sum" => scrape.append_batches.entries += value,
         "ordershop_append_batch_events_count" => scrape.append_batches.count += value,
@@ -66,27 +78,26 @@ fn take(scrape: &mut Scrape, name: &str, labels: &BTreeMap<&str, String>, value:
         }
         _ => {}
     }
-    let (Some(group), Some(topic)) = (labels.get("group"), labels.get("topic")) else {
+    let (Some(group), Some(partition)) = (labels.get("group"), labels.get("topic")) else {
         return;
     };
+    let Partition { topic, number } = Partition::parse(partition);
     let of = GroupTopic {
         group: group.clone(),
-        topic: topic.clone(),
+        topic: topic.to_owned(),
     };
     match name {
-        "ordershop_group_backlog" => drop(scrape.backlog.insert(of, value.max(0.0) as u64)),
-        "ordershop_event_lag_seconds_sum" => scrape.event_lag.entry(of).or_default().sum_s = value,
+        "ordershop_group_backlog" => {
+            *scrape.backlog.entry(of).or_default() += value.max(0.0) as u64;
+        }
+        "ordershop_event_lag_seconds_sum" => lags.entry((of, number)).or_default().sum_s = value,
         "ordershop_event_lag_seconds_bucket" => {
             let bound = labels
                 .get("le")
                 .and_then(|le| le.trim_start_matches('+').parse().ok());
             if let Some(bound) = bound {
-                scrape
-                    .event_lag
-                    .entry(of)
-                    .or_default()
-                    .buckets
-                    .push((bound, value as u64));
+                let lag = lags.entry((of, number)).or_default();
+                lag.buckets.push((bound, value as u64));
             }
         }
         _ => {}
@@ -148,6 +159,31 @@ mod tests {
             (100, 1_000.0, 10_000.0, 10_000.0)
         );
         assert_eq!((before.backlog_total(), after.backlog_total()), (3, 0));
+    }
+
+    #[test]
+    fn the_partitions_of_a_topic_are_one_row_with_all_their_events() {
+        let [order, order_1] = ["order", "order.1"].map(|name| {
+            move |counts, backlog| {
+                let label = format!("topic=\"{name}\"");
+                text(counts, backlog).replace("topic=\"order\"", &label)
+            }
+        });
+        let before = scrape(&(order([10, 10, 10], 3) + &order_1([0, 0, 0], 4)));
+        let after = scrape(&(order([50, 60, 60], 1) + &order_1([10, 40, 50], 2)));
+        let of = GroupTopic {
+            group: "crm-service".into(),
+            topic: "order".into(),
+        };
+        assert_eq!(after.event_lag.keys().collect::<Vec<_>>(), [&of]);
+        let lag = &after.event_lag[&of];
+        assert_eq!(lag.sum_s, 1.0);
+        // 40 + 10, 50 + 40 and 50 + 50 since the earlier reading.
+        let since = lag.since(before.event_lag.get(&of));
+        let counts: Vec<u64> = since.buckets.iter().map(|(_, count)| *count).collect();
+        assert_eq!(counts, [50, 90, 100]);
+        assert_eq!((before.backlog[&of], after.backlog[&of]), (7, 3));
+        assert_eq!(after.backlog.len(), 1);
     }
 
     #[test]
