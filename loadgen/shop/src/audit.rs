@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use fingerprint::content_of;
 pub use surface::AuditError;
+use topic::ShopPartition;
 pub(crate) use topic::ShopTopic;
 
 use archive::Archive;
@@ -25,7 +26,7 @@ use loadgen_engine::record::ledger::Ledger;
 use loadgen_report::audit::AuditReport;
 use readings::{Folds, Readings};
 use settle::settle;
-use surface::Surface;
+use surface::{FROM, Surface};
 
 /// How long the audit waits by default until nothing is in flight.
 pub const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
@@ -72,8 +73,9 @@ pub async fn audit(
     let surface = Surface::of(target).await?;
     let mut settled = settle(&surface, scope.drain_timeout).await;
     let start = Instant::now();
-    let since_us = since_us(&surface, scope).await?;
-    let mut readings = Readings::new(since_us, scope.ledger.as_ref());
+    let partitions = surface.partitions().await?;
+    let since_us = since_us(&surface, partitions, scope).await?;
+    let mut readings = Readings::new(partitions, since_us, scope.ledger.as_ref());
     let mut events = readings.events(&surface, &archives, told).await?;
     let entities = readings.entities(&surface).await?;
     let late = readings.events(&surface, &[], &|_| {}).await?;
@@ -115,17 +117,21 @@ pub async fn audit(
 }
 
 /// The time from which entities are judged: 0 for all, or the run's first write by the target's own clock.
-async fn since_us(surface: &Surface, scope: &AuditScope) -> Result<u64, AuditError> {
+async fn since_us(
+    surface: &Surface,
+    partitions: u32,
+    scope: &AuditScope,
+) -> Result<u64, AuditError> {
     let Some(ledger) = scope.ledger.as_ref().filter(|_| !scope.from_nothing) else {
         return Ok(0);
     };
     let ids = ledger.kinds().flat_map(|(_, writes)| writes.accepted());
     let ids: std::collections::HashSet<&str> = ids.collect();
     let mut first: Option<u64> = None;
-    for topic in ShopTopic::ALL {
-        let mut after = "0-0".to_owned();
+    for partition in ShopPartition::all(partitions) {
+        let mut after = FROM.to_owned();
         surface
-            .events(topic, &mut after, |event| {
+            .events(partition, &mut after, |event| {
                 if ids.contains(event.aggregate_id.as_ref()) {
                     let at_us = event.published_at_us;
                     first = Some(first.map_or(at_us, |first| first.min(at_us)));

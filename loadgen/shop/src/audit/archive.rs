@@ -1,4 +1,4 @@
-//! The archives of a shop: files with events that are no longer in it, topic by topic, each in its stream's order. They are read beside the
+//! The archives of a shop: files with events that are no longer in it, partition by partition, each in its stream's order. They are read beside the
 //! shop's pages, so that the audit sees one history. Knows the files' form; must not know what an event means.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::event::{AuditEvent, EventPosition};
 use super::surface::AuditError;
-use super::topic::ShopTopic;
+use super::topic::{ShopPartition, ShopTopic};
 
 /// The form that is read.
 const FORMAT: (&str, u32) = ("ordershop-archive", 1);
@@ -20,6 +20,7 @@ const FORMAT: (&str, u32) = ("ordershop-archive", 1);
 struct Header {
     format: String,
     version: u32,
+    /// By the names of partitions.
     topics: HashMap<String, TopicPart>,
 }
 
@@ -33,11 +34,13 @@ struct TopicPart {
 struct Place<'a> {
     #[serde(borrow)]
     topic: std::borrow::Cow<'a, str>,
+    #[serde(default)]
+    partition: u32,
     #[serde(borrow)]
     position: std::borrow::Cow<'a, str>,
 }
 
-/// Where the events of a topic stand in a file.
+/// Where the events of a partition stand in a file.
 #[derive(Debug, Clone, Copy)]
 struct Section {
     offset: u64,
@@ -49,7 +52,7 @@ struct Section {
 #[derive(Debug, Clone)]
 pub struct Archive {
     path: PathBuf,
-    sections: HashMap<ShopTopic, Section>,
+    sections: HashMap<ShopPartition, Section>,
 }
 
 fn bad(path: &Path, line: u64, problem: impl std::fmt::Display) -> AuditError {
@@ -61,7 +64,7 @@ fn bad(path: &Path, line: u64, problem: impl std::fmt::Display) -> AuditError {
 }
 
 impl Archive {
-    /// Reads the file once, to know where each topic's events stand; they must be all that the first line tells of.
+    /// Reads the file once, to know where each partition's events stand; they must be all that the first line tells of.
     ///
     /// # Errors
     /// The file can't be read, or is no whole archive.
@@ -85,15 +88,15 @@ impl Archive {
             );
             return Err(bad(path, 1, problem));
         }
-        let mut sections: HashMap<ShopTopic, Section> = HashMap::new();
+        let mut sections: HashMap<ShopPartition, Section> = HashMap::new();
         loop {
             line += 1;
             let bytes = read(&mut lines, &mut text, line)? as u64;
             if bytes == 0 {
                 break;
             }
-            let (topic, _) = place(&text).map_err(|problem| bad(path, line, problem))?;
-            let section = sections.entry(topic).or_insert(Section {
+            let (partition, _) = place(&text).map_err(|problem| bad(path, line, problem))?;
+            let section = sections.entry(partition).or_insert(Section {
                 offset,
                 line,
                 events: 0,
@@ -105,7 +108,7 @@ impl Archive {
             offset += bytes;
         }
         for (name, part) in &header.topics {
-            let there = ShopTopic::named(name).and_then(|topic| sections.get(&topic));
+            let there = ShopPartition::named(name).and_then(|of| sections.get(&of));
             let there = there.map_or(0, |section| section.events);
             if there != part.events {
                 let of = part.events;
@@ -123,15 +126,19 @@ impl Archive {
     }
 }
 
-fn place(text: &str) -> Result<(ShopTopic, EventPosition), String> {
+fn place(text: &str) -> Result<(ShopPartition, EventPosition), String> {
     let place: Place<'_> =
         serde_json::from_str(text).map_err(|error| format!("it is not an event: {error}"))?;
     let topic = ShopTopic::named(&place.topic).ok_or("the topic is unknown")?;
+    let partition = ShopPartition {
+        topic,
+        number: place.partition,
+    };
     let position = EventPosition::parse(&place.position).ok_or("the position can't be read")?;
-    Ok((topic, position))
+    Ok((partition, position))
 }
 
-/// One topic's events in a file, one at a time.
+/// One partition's events in a file, one at a time.
 struct Lines {
     path: PathBuf,
     file: BufReader<File>,
@@ -156,7 +163,7 @@ impl Lines {
     }
 }
 
-/// One topic's archived events, beside those of the shop.
+/// One partition's archived events, beside those of the shop.
 pub struct ArchivedEvents {
     files: Vec<Lines>,
     /// The number of events that the shop no longer has.
@@ -166,10 +173,10 @@ pub struct ArchivedEvents {
 
 impl ArchivedEvents {
     /// Of all files.
-    pub fn of(archives: &[Archive], topic: ShopTopic) -> Result<Self, AuditError> {
+    pub fn of(archives: &[Archive], partition: ShopPartition) -> Result<Self, AuditError> {
         let mut files = Vec::new();
         for archive in archives {
-            let Some(section) = archive.sections.get(&topic) else {
+            let Some(section) = archive.sections.get(&partition) else {
                 continue;
             };
             let failed = |error| bad(&archive.path, section.line, error);
@@ -248,5 +255,69 @@ impl ArchivedEvents {
                 take(&event);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// An archive with these events, each of a partition (as its line says it) and at a position.
+    fn archive(
+        folder: &TempDir,
+        topics: &str,
+        events: &[(&str, &str)],
+    ) -> Result<Archive, AuditError> {
+        let path = folder.path().join("archive");
+        let mut file = File::create(&path).unwrap();
+        let header = format!(r#"{{"format":"ordershop-archive","version":1,"topics":{topics}}}"#);
+        writeln!(file, "{header}").unwrap();
+        for (of, position) in events {
+            writeln!(
+                file,
+                r#"{{{of},"position":"{position}","event_id":"{position}","action":"entity_created","aggregate_id":"a","version":1,"published_at_us":1,"data":{{}}}}"#
+            )
+            .unwrap();
+        }
+        Archive::open(&path)
+    }
+
+    #[test]
+    fn the_events_of_a_partition_are_found_by_its_number() {
+        let events = [
+            (r#""topic":"cart""#, "1-0"),
+            (r#""topic":"order""#, "5-0"),
+            (r#""topic":"order""#, "6-0"),
+            (r#""topic":"order","partition":1"#, "4-0"),
+        ];
+        let topics = r#"{"cart":{"events":1},"order":{"events":2},"order.1":{"events":1}}"#;
+        let folder = tempfile::tempdir().unwrap();
+        let archives = [archive(&folder, topics, &events).unwrap()];
+        let read = |name: &str| {
+            let mut positions = Vec::new();
+            let partition = ShopPartition::named(name).unwrap();
+            let events = ArchivedEvents::of(&archives, partition).unwrap();
+            let mut take = |event: &AuditEvent<'_>| positions.push(event.position.to_string());
+            events.rest(&mut take).unwrap();
+            positions
+        };
+        assert_eq!(read("order"), ["5-0", "6-0"]);
+        assert_eq!(read("order.1"), ["4-0"]);
+        assert!(read("order.2").is_empty());
+
+        let short = archive(
+            &folder,
+            r#"{"order":{"events":2},"order.1":{"events":2}}"#,
+            &events[1..],
+        );
+        let problem = short.unwrap_err().to_string();
+        assert!(
+            problem.ends_with("it has 1 of 2 events of topic order.1"),
+            "{problem}"
+        );
     }
 }

@@ -15,6 +15,8 @@ mod versions;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod partitions;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod story;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::metrics::split;
+use loadgen_engine::feed::partition::Partition;
 
-/// One reading of the gauges, by group and topic or by queue.
+/// One reading of the gauges, by group and topic (all its partitions together) or by queue.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Gauges {
     /// Events that a group has not handled.
@@ -32,7 +33,10 @@ impl Gauges {
                 continue;
             };
             let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
-            let of_group = || format!("{}/{}", label("group"), label("topic"));
+            let of_group = || {
+                let partition = label("topic");
+                format!("{}/{}", label("group"), Partition::parse(&partition).topic)
+            };
             let count = value.max(0.0) as u64;
             let (family, of) = match name {
                 "ordershop_group_backlog" => (&mut gauges.backlog, of_group()),
@@ -48,7 +52,7 @@ impl Gauges {
                 }
                 _ => continue,
             };
-            family.insert(of, count);
+            *family.entry(of).or_default() += count;
         }
         (!gauges.backlog.is_empty() || !gauges.queued.is_empty()).then_some(gauges)
     }
@@ -66,5 +70,35 @@ impl Gauges {
         let busy = families.filter(|(_, count)| **count > 0);
         let busy: Vec<String> = busy.map(|(of, count)| format!("{of} {count}")).collect();
         busy.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_s_partitions_are_added_up_and_topics_and_groups_are_not() {
+        let text = "ordershop_group_backlog{group=\"g\",topic=\"order\"} 2\n\
+            ordershop_group_backlog{group=\"g\",topic=\"order.1\"} 3\n\
+            ordershop_group_backlog{group=\"g\",topic=\"cart.1\"} 4\n\
+            ordershop_group_backlog{group=\"h\",topic=\"order.1\"} 5\n\
+            ordershop_group_pending{group=\"g\",topic=\"order.1\"} 1\n\
+            ordershop_group_dead_letters{group=\"g\",topic=\"order\"} 6\n\
+            ordershop_group_dead_letters{group=\"g\",topic=\"order.1\"} 7\n\
+            ordershop_appends_total{topic=\"order\"} 10\n\
+            ordershop_appends_total{topic=\"order.1\"} 20\n";
+        let gauges = Gauges::parse(text).unwrap();
+        let rows = |of: &BTreeMap<String, u64>| -> Vec<String> {
+            of.iter()
+                .map(|(of, count)| format!("{of} {count}"))
+                .collect()
+        };
+        assert_eq!(
+            rows(&gauges.backlog),
+            ["g/cart 4", "g/order 5", "h/order 5"]
+        );
+        assert_eq!(rows(&gauges.dead_letters), ["g/order 13"]);
+        assert_eq!((gauges.in_flight(), gauges.appends), (15, 30));
     }
 }

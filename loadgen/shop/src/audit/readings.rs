@@ -8,14 +8,14 @@ use super::archive::{Archive, ArchivedEvents};
 use super::check::{ClientHistories, ReadModel, Stock, Versions};
 use super::event::{AuditEvent, EventAction};
 use super::history::History;
-use super::surface::{AuditError, Surface};
-use super::topic::ShopTopic;
+use super::surface::{AuditError, FROM, Surface};
+use super::topic::{ShopPartition, ShopTopic};
 use loadgen_engine::record::ledger::Ledger;
 
-/// Topics that are read at once, and so the number of pages in memory.
+/// Partitions that are read at once, and so the number of pages in memory.
 const CONNECTIONS_MAX: usize = 4;
 
-/// The state that is folded from events and lists. The events of one topic arrive in order, the topics in any order.
+/// The state that is folded from events and lists. The events of one partition arrive in order, the partitions in any order.
 pub struct Folds<'a> {
     pub history: History,
     pub versions: Versions,
@@ -25,8 +25,9 @@ pub struct Folds<'a> {
 }
 
 impl Folds<'_> {
-    fn take(&mut self, topic: ShopTopic, event: &AuditEvent<'_>) {
-        self.versions.take(topic, event);
+    fn take(&mut self, partition: ShopPartition, event: &AuditEvent<'_>) {
+        let topic = partition.topic;
+        self.versions.take(partition, event);
         self.read_model.take(topic, event);
         if event.action() == EventAction::Archived {
             // It changes what is shown, not what has happened.
@@ -34,30 +35,32 @@ impl Folds<'_> {
         }
         self.history.take(topic, event);
         if topic == ShopTopic::Inventory {
-            self.stock.take(&mut self.history, event);
+            self.stock.take(&mut self.history, partition.number, event);
         }
         self.clients.take(topic, event);
     }
 }
 
-/// The state of reading: the folds, and the last position of each topic.
+/// The state of reading: the folds, and the last position of each partition.
 pub struct Readings<'a> {
     pub folds: Folds<'a>,
-    after: [String; ShopTopic::ALL.len()],
+    after: Vec<(ShopPartition, String)>,
 }
 
 impl<'a> Readings<'a> {
-    /// The state before anything is read. Entities that began before `since_us` are not judged; `ledger` is what the run wrote and read.
-    pub fn new(since_us: u64, ledger: Option<&'a Ledger>) -> Self {
+    /// The state before anything is read of a shop with so many partitions a topic. Entities that began before `since_us` are not judged;
+    /// `ledger` is what the run wrote and read.
+    pub fn new(partitions: u32, since_us: u64, ledger: Option<&'a Ledger>) -> Self {
+        let after = ShopPartition::all(partitions).map(|partition| (partition, FROM.to_owned()));
         Self {
             folds: Folds {
                 history: History::new(since_us),
                 versions: Versions::new(since_us),
-                stock: Stock::default(),
+                stock: Stock::new(partitions),
                 read_model: ReadModel::new(since_us),
                 clients: ClientHistories::new(ledger),
             },
-            after: std::array::from_fn(|_| "0-0".to_owned()),
+            after: after.collect(),
         }
     }
 
@@ -70,16 +73,16 @@ impl<'a> Readings<'a> {
         told: &dyn Fn(u64),
     ) -> Result<u64, AuditError> {
         let (folds, count) = (&RefCell::new(&mut self.folds), &Cell::new(0));
-        let topics = ShopTopic::ALL.into_iter().zip(&mut self.after);
-        let reads = topics.map(|(topic, after)| {
+        let reads = self.after.iter_mut().map(|(partition, after)| {
+            let partition = *partition;
             let mut take = move |event: &AuditEvent<'_>| {
-                folds.borrow_mut().take(topic, event);
+                folds.borrow_mut().take(partition, event);
                 count.set(count.get() + 1);
                 told(count.get());
             };
             async move {
-                let mut archived = ArchivedEvents::of(archives, topic)?;
-                let shown = surface.events(topic, after, |event| {
+                let mut archived = ArchivedEvents::of(archives, partition)?;
+                let shown = surface.events(partition, after, |event| {
                     archived.before(event, &mut take);
                     take(event);
                 });

@@ -7,15 +7,17 @@ use serde_json::Value;
 
 use super::event::{AuditEvent, EventPage};
 use super::gauges::Gauges;
-use super::topic::ShopTopic;
-use loadgen_engine::http_client::{ClientLimits, HttpClient, Target};
+use super::topic::{ShopPartition, ShopTopic};
+use loadgen_engine::http_client::{ClientLimits, HttpClient, Reply, Target};
 
-/// Limits for reading pages: a page of a thousand of the largest carts fits; few topics are read at once.
+/// Limits for reading pages: a page of a thousand of the largest carts fits; few partitions are read at once.
 const LIMITS: ClientLimits = ClientLimits {
     timeout: Duration::from_secs(30),
     response_bytes_max: 1 << 30,
     connections_max: 16,
 };
+/// The position before the first event.
+pub const FROM: &str = "0-0";
 /// Events or entities in a page.
 const PAGE: usize = 1_000;
 /// Attempts to read a page, because the target may be restarting.
@@ -61,6 +63,17 @@ struct EntityPage {
     cursor: Option<String>,
 }
 
+/// What `/health` says of the shop's options.
+#[derive(Deserialize)]
+struct Health {
+    options: Options,
+}
+
+#[derive(Deserialize)]
+struct Options {
+    partitions: Option<u32>,
+}
+
 impl Surface {
     /// Checks that the target has the interface.
     ///
@@ -91,10 +104,18 @@ impl Surface {
     }
 
     async fn get(&self, path: &str) -> Result<bytes::Bytes, AuditError> {
+        self.get_if(path, |reply| reply.status == 200).await
+    }
+
+    async fn get_if(
+        &self,
+        path: &str,
+        is_answer: impl Fn(&Reply) -> bool,
+    ) -> Result<bytes::Bytes, AuditError> {
         let mut attempt = 1;
         loop {
             let problem = match self.http.get(path).await {
-                Ok(reply) if reply.status == 200 => return Ok(reply.body),
+                Ok(reply) if is_answer(&reply) => return Ok(reply.body),
                 Ok(reply) => {
                     let text = String::from_utf8_lossy(&reply.body);
                     format!(
@@ -114,6 +135,16 @@ impl Surface {
         }
     }
 
+    /// The number of partitions of each topic. A target that says nothing of it has one; one that is not ready says it all the same.
+    ///
+    /// # Errors
+    /// The target stops answering.
+    pub async fn partitions(&self) -> Result<u32, AuditError> {
+        let is_answer = |reply: &Reply| reply.status < 500 || partitions_of(&reply.body).is_some();
+        let body = self.get_if("/health", is_answer).await?;
+        Ok(partitions_of(&body).unwrap_or(1))
+    }
+
     /// The target's gauges; `None` if it has no metrics.
     pub async fn gauges(&self) -> Option<Gauges> {
         let reply = self.http.get("/metrics").await.ok()?;
@@ -121,16 +152,17 @@ impl Surface {
         Gauges::parse(&text)
     }
 
-    /// Calls `take` with every event after the position `after`, in order, and moves `after` to the last one. Returns the number of events.
+    /// Calls `take` with every event of a partition after the position `after`, in order, and moves `after` to the last one. Returns the number
+    /// of events.
     pub async fn events(
         &self,
-        topic: ShopTopic,
+        partition: ShopPartition,
         after: &mut String,
         mut take: impl FnMut(&AuditEvent<'_>),
     ) -> Result<u64, AuditError> {
         let mut count = 0;
         loop {
-            let path = format!("/events/{topic}?after={after}&limit={PAGE}");
+            let path = format!("/events/{partition}?after={after}&limit={PAGE}");
             let body = self.get(&path).await?;
             let page: EventPage<'_> = read(&path, &body)?;
             for event in &page.result {
@@ -167,6 +199,12 @@ impl Surface {
     }
 }
 
+/// The number of partitions by an answer of `/health`; `None` if it is none of a shop. An older shop says nothing and has one.
+fn partitions_of(health: &[u8]) -> Option<u32> {
+    let health: Health = serde_json::from_slice(health).ok()?;
+    Some(health.options.partitions.unwrap_or(1).max(1))
+}
+
 fn read<'a, T: Deserialize<'a>>(path: &str, body: &'a [u8]) -> Result<T, AuditError> {
     serde_json::from_slice(body).map_err(|error| AuditError::NoAnswer {
         path: path.to_owned(),
@@ -182,4 +220,26 @@ fn encoded(text: &str) -> String {
         false => format!("%{byte:02X}"),
     };
     text.bytes().map(encode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shop_says_how_many_partitions_it_has_and_an_older_one_has_one() {
+        for (health, partitions) in [
+            (
+                r#"{"options":{"threads":2,"partitions":4},"ready":false}"#,
+                Some(4),
+            ),
+            (r#"{"options":{"threads":2,"partitions":1}}"#, Some(1)),
+            (r#"{"options":{"threads":2}}"#, Some(1)),
+            (r#"{"options":{"partitions":0}}"#, Some(1)),
+            (r#"{"status":"UP"}"#, None),
+            ("ok", None),
+        ] {
+            assert_eq!(partitions_of(health.as_bytes()), partitions, "{health}");
+        }
+    }
 }

@@ -1,4 +1,6 @@
-//! The shop's topics by their names in the REST interface, from which events and entities are read. Knows names only.
+//! The shop's topics and their partitions by their names in the REST interface, from which events and entities are read. Knows names only.
+
+use loadgen_engine::feed::partition::Partition;
 
 /// A topic: one kind of entity and its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,5 +82,56 @@ impl ShopTopic {
 impl std::fmt::Display for ShopTopic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// A partition of a topic: a stream of its own. Positions and versions count within it, and an aggregate's events are in one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShopPartition {
+    /// The topic.
+    pub topic: ShopTopic,
+    /// From 0.
+    pub number: u32,
+}
+
+impl ShopPartition {
+    /// Every partition of a shop with so many of each topic.
+    pub fn all(partitions: u32) -> impl Iterator<Item = Self> {
+        let topics = ShopTopic::ALL.into_iter();
+        topics.flat_map(move |topic| (0..partitions).map(move |number| Self { topic, number }))
+    }
+
+    /// The partition of this name: `order`, `order.3`.
+    pub fn named(name: &str) -> Option<Self> {
+        let Partition { topic, number } = Partition::parse(name);
+        let topic = ShopTopic::named(topic)?;
+        Some(Self { topic, number })
+    }
+}
+
+impl std::fmt::Display for ShopPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (topic, number) = (self.topic.name(), self.number);
+        f.write_str(&Partition { topic, number }.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shop_has_so_many_partitions_of_each_topic_and_each_is_found_by_its_name() {
+        let all: Vec<ShopPartition> = ShopPartition::all(3).collect();
+        assert_eq!(all.len(), 24);
+        let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            names[..4],
+            ["customer", "customer.1", "customer.2", "product"]
+        );
+        for (partition, name) in all.iter().zip(&names) {
+            assert_eq!(ShopPartition::named(name), Some(*partition));
+        }
+        assert_eq!(ShopPartition::named("thing.1"), None);
     }
 }

@@ -38,7 +38,7 @@ impl ReadModel {
         }
     }
 
-    /// Replays one event; events of a topic must come in order.
+    /// Replays one event; events of a partition must come in order.
     pub fn take(&mut self, topic: ShopTopic, event: &AuditEvent<'_>) {
         let data = || serde_json::from_str(event.data.get()).map_or(0, |data| fingerprint(&data));
         let key = || (topic, Box::from(event.aggregate_id.as_ref()));

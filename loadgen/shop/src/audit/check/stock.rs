@@ -1,6 +1,9 @@
 //! `stock`: the stock of each product is initial + restocked − reserved + given back, and never below 0. Every reservation is the lines of
 //! its order, is made once for each order, and is given back if the order was deleted before it was shipped.
 //!
+//! A product's inventories are in one partition, the products of an order in several: its reservation is then a part in each of them, and only
+//! the parts together are its lines. A part stands alone if another partition had no stock; it must be given back.
+//!
 //! A client that writes an amount may write over a reservation. That is the client's decision only if the client could know the reservation.
 //! The events alone don't say what a client knew, but they say two things that prove that it didn't: a request that was received before the
 //! reservation was made, and a request with `If-Match` that names an older version (known where the run sent it).
@@ -50,9 +53,9 @@ struct Sums {
     given_back: i64,
 }
 
-/// The reservation of an order: its pieces, and how often they were given back.
+/// The part of an order's reservation in one partition: its pieces, and how often they were given back.
 #[derive(Debug)]
-struct Reservation {
+struct Part {
     lines: Vec<ReservationLine>,
     at_us: u64,
     times: u32,
@@ -62,18 +65,29 @@ struct Reservation {
 /// The fold of topic `inventory`.
 #[derive(Debug, Default)]
 pub struct Stock {
+    /// How many the topic has.
+    partitions: u32,
     inventories: HashMap<Id, Inventory>,
     sums: HashMap<Id, Sums>,
-    reservations: HashMap<Id, Reservation>,
+    /// By order, and by the number of the partition.
+    reservations: HashMap<Id, BTreeMap<u32, Part>>,
     faults: Vec<(u64, Offender)>,
 }
 
 impl Stock {
-    /// Folds one event of topic `inventory`; events must come in order.
-    pub fn take(&mut self, history: &mut History, event: &AuditEvent<'_>) {
+    /// The fold before any event, of so many partitions.
+    pub fn new(partitions: u32) -> Self {
+        Self {
+            partitions,
+            ..Self::default()
+        }
+    }
+
+    /// Folds one event of topic `inventory`, from the partition of this number; events of a partition must come in order.
+    pub fn take(&mut self, history: &mut History, partition: u32, event: &AuditEvent<'_>) {
         let taken = match event.action() {
             EventAction::StockReserved | EventAction::StockReleased => {
-                self.reservation(history, event)
+                self.reservation(history, partition, event)
             }
             _ => self.inventory(history, event),
         };
@@ -157,6 +171,7 @@ impl Stock {
     fn reservation(
         &mut self,
         history: &mut History,
+        partition: u32,
         event: &AuditEvent<'_>,
     ) -> serde_json::Result<()> {
         let data: ReservationData = serde_json::from_str(event.data.get())?;
@@ -173,17 +188,19 @@ impl Stock {
                 sums.given_back += line.quantity;
             }
         }
-        let known = self.reservations.get_mut(&order);
+        let parts = self.reservations.get_mut(&order);
+        let known = parts.and_then(|parts| parts.get_mut(&partition));
         let mut fault = None;
         match (known, reserved) {
             (None, true) => {
-                let reservation = Reservation {
+                let part = Part {
                     lines: data.lines,
                     at_us: event.published_at_us,
                     times: 1,
                     released: 0,
                 };
-                self.reservations.insert(order, reservation);
+                let parts = self.reservations.entry(order).or_default();
+                parts.insert(partition, part);
             }
             (None, false) => fault = Some("stock was given back without a reservation"),
             (Some(known), true) => known.times += 1,
@@ -218,9 +235,9 @@ impl Stock {
             }
             report.look(product, unbalanced(sums, amounts.get(product).copied()));
         }
-        for (order, reservation) in &self.reservations {
-            if reservation.at_us >= since_us {
-                report.look(order, misreserved(history, order, reservation));
+        for (order, parts) in &self.reservations {
+            if parts.values().all(|part| part.at_us >= since_us) {
+                report.look(order, self.misreserved(history, order, parts));
             }
         }
         for (id, order) in &history.orders {
@@ -235,6 +252,47 @@ impl Stock {
             }
         }
         report
+    }
+
+    /// What is wrong with the reservation of an order.
+    fn misreserved(
+        &self,
+        history: &History,
+        id: &Id,
+        parts: &BTreeMap<u32, Part>,
+    ) -> Option<String> {
+        let Some(order) = history.orders.get(id) else {
+            return Some("reserved for an order that never existed".to_owned());
+        };
+        if let Some(Part { times, .. }) = parts.values().find(|part| part.times > 1) {
+            return Some(format!("reserved {times} times"));
+        }
+        let has_left = order.status.is_some_and(Status::has_left)
+            || history
+                .shipments
+                .get(id)
+                .is_some_and(|shipment| shipment.living > 0);
+        let must_be_back = order.deleted && !has_left || order.status == Some(Status::OutOfStock);
+        let may_lack_some = self.partitions > 1 && must_be_back && !order.was_in_stock;
+        let wanted = history.pieces(order).unwrap_or_default();
+        if !are_of(&wanted, parts, may_lack_some) {
+            let lines = match order.bought {
+                Some(_) => "lines of its order".to_owned(),
+                None => format!("pieces that cart {} held when it was ordered", order.cart),
+            };
+            return Some(format!("the reservation is not the {lines}"));
+        }
+        parts
+            .values()
+            .find_map(|part| match (must_be_back, part.released) {
+                (true, 0) => Some("its stock was not given back".to_owned()),
+                (false, 1..) => Some(
+                    "its stock was given back, but the order still needs it or was shipped"
+                        .to_owned(),
+                ),
+                (_, times @ 2..) => Some(format!("its stock was given back {times} times")),
+                _ => None,
+            })
     }
 }
 
@@ -254,44 +312,14 @@ fn unbalanced(sums: &Sums, amount: Option<i64>) -> Option<String> {
     })
 }
 
-fn misreserved(history: &History, id: &Id, reservation: &Reservation) -> Option<String> {
-    let Some(order) = history.orders.get(id) else {
-        return Some("reserved for an order that never existed".to_owned());
-    };
-    if reservation.times > 1 {
-        return Some(format!("reserved {} times", reservation.times));
-    }
+/// Whether the parts are the pieces that the order wants, each product in full: all of them, or `some` are enough.
+fn are_of(wanted: &[(Id, u64)], parts: &BTreeMap<u32, Part>, some: bool) -> bool {
     let mut pieces: BTreeMap<&str, i64> = BTreeMap::new();
-    for line in &reservation.lines {
+    for line in parts.values().flat_map(|part| &part.lines) {
         *pieces.entry(&line.product_id).or_default() += line.quantity;
     }
-    let wanted = history.pieces(order).unwrap_or_default();
-    let wanted = wanted
-        .iter()
-        .map(|(id, count)| (id.as_ref(), i64::try_from(*count).ok()));
-    let reserved = pieces.into_iter().map(|(id, count)| (id, Some(count)));
-    if !wanted.eq(reserved) {
-        let lines = match order.bought {
-            Some(_) => "lines of its order".to_owned(),
-            None => format!("pieces that cart {} held when it was ordered", order.cart),
-        };
-        return Some(format!("the reservation is not the {lines}"));
-    }
-    let has_left = order.status.is_some_and(Status::has_left)
-        || history
-            .shipments
-            .get(id)
-            .is_some_and(|shipment| shipment.living > 0);
-    let must_be_back = order.deleted && !has_left || order.status == Some(Status::OutOfStock);
-    match (must_be_back, reservation.released) {
-        (true, 0) => Some("its stock was not given back".to_owned()),
-        (false, 1..) => {
-            Some("its stock was given back, but the order still needs it or was shipped".to_owned())
-        }
-        (_, 2..) => Some(format!(
-            "its stock was given back {} times",
-            reservation.released
-        )),
-        _ => None,
-    }
+    let wanted = wanted.iter();
+    let wanted = wanted.map(|(id, count)| (id.as_ref(), i64::try_from(*count).ok()));
+    let wanted = wanted.filter(|(id, _)| !some || pieces.contains_key(id));
+    wanted.eq(pieces.iter().map(|(id, count)| (*id, Some(*count))))
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::event::AuditEvent;
 use super::super::gauges::Gauges;
 use super::super::history::History;
-use super::super::topic::ShopTopic;
+use super::super::topic::{ShopPartition, ShopTopic};
 use super::*;
 use crate::order_shop::OrderShop;
 use loadgen_engine::record::ledger::{Change, Ledger, Meanings, Posted};
@@ -17,6 +17,8 @@ pub struct Story {
     pub events: Vec<(ShopTopic, Value)>,
     pub shown: Vec<(ShopTopic, Value)>,
     pub ledger: Ledger,
+    /// How many each topic has; an event without a `partition` is in number 0.
+    pub partitions: u32,
 }
 
 pub const CART: &str = "cart-1";
@@ -28,6 +30,7 @@ pub fn right() -> Story {
         events: Vec::new(),
         shown: Vec::new(),
         ledger: Ledger::default(),
+        partitions: 1,
     };
     let ada = json!({"entity_id": "ada", "name": "Ada", "email": "a@b"});
     story.asked(ShopTopic::Customer, "ada", ada);
@@ -178,13 +181,7 @@ pub fn compensated() -> Story {
         "put-1",
         "put-1.delivered",
     ]);
-    story.ledger = Ledger::default();
-    for (topic, event) in &story.events.clone() {
-        let id = event["event_id"].as_str().unwrap();
-        if event["action"] == "entity_created" {
-            story.accepted(*topic, id);
-        }
-    }
+    story.accepted_alone();
     story.delete_order("IN_STOCK");
     story.changed(("order", ORDER), "DELETE", 200, None);
     story.give_back();
@@ -264,6 +261,16 @@ impl Story {
     pub fn accepted(&mut self, topic: ShopTopic, id: &str) {
         let posted = OrderShop.posted(topic.name(), None).unwrap();
         self.answered(&posted, id);
+    }
+
+    /// Leaves of the run that its creations were answered as done.
+    pub fn accepted_alone(&mut self) {
+        self.ledger = Ledger::default();
+        for (topic, event) in self.events.clone() {
+            if event["action"] == "entity_created" {
+                self.accepted(topic, event["event_id"].as_str().unwrap());
+            }
+        }
     }
 
     /// Notes the answer to a POST with a key.
@@ -401,18 +408,23 @@ impl Story {
     }
 
     pub fn checked(&self, since_us: u64, from_nothing: bool, gauges: &Gauges) -> Vec<CheckReport> {
-        let (mut history, mut stock) = (History::new(since_us), Stock::default());
+        let (mut history, mut stock) = (History::new(since_us), Stock::new(self.partitions));
         let (mut versions, mut read_model) = (Versions::new(since_us), ReadModel::new(since_us));
         let mut clients = ClientHistories::new(Some(&self.ledger));
-        for topic in ShopTopic::ALL {
-            for (_, event) in self.events.iter().filter(|(of, _)| *of == topic) {
+        for partition in ShopPartition::all(self.partitions) {
+            let ShopPartition { topic, number } = partition;
+            for (of, event) in &self.events {
+                let is_of = event["partition"].as_u64().unwrap_or(0) == u64::from(number);
+                if *of != topic || !is_of {
+                    continue;
+                }
                 let text = event.to_string();
                 let event: AuditEvent<'_> = serde_json::from_str(&text).unwrap();
                 history.take(topic, &event);
                 if topic == ShopTopic::Inventory {
-                    stock.take(&mut history, &event);
+                    stock.take(&mut history, number, &event);
                 }
-                versions.take(topic, &event);
+                versions.take(partition, &event);
                 read_model.take(topic, &event);
                 clients.take(topic, &event);
             }

@@ -25,7 +25,7 @@ const KNOWN_TEXTS: [&str; 5] = [
 ];
 
 impl History {
-    /// Folds one event; events of a topic must come in order.
+    /// Folds one event; events of a partition must come in order.
     pub fn take(&mut self, topic: ShopTopic, event: &AuditEvent<'_>) {
         if event.action() == EventAction::Created {
             let id = self.id(&event.aggregate_id);
