@@ -78,18 +78,19 @@ fn an_event_that_comes_before_the_answer_is_not_missed_and_counts_from_when_it_w
 
 #[test]
 fn a_feed_that_breaks_goes_on_where_it_was_and_is_named_in_the_report() {
-    let system = SmallSystem::start();
-    system
-        .behaviour
-        .feed_breaks_after
-        .store(10, Ordering::SeqCst);
-    let ended = Loadgen::scenario(&awaiting(30, "READY", "10s"))
-        .target(&system)
-        .run();
-    let report = ended.report();
-    assert_eq!(report["journeys"]["completed"], 30, "{}", ended.stderr);
-    assert!(report["generator"]["feed_reconnects"].as_u64().unwrap() >= 2);
-    assert!(report["warnings"][0].as_str().unwrap().contains("feed"));
+    for is_split in [false, true] {
+        let system = SmallSystem::start();
+        let behaviour = &system.behaviour;
+        behaviour.is_split.store(is_split, Ordering::SeqCst);
+        behaviour.feed_breaks_after.store(10, Ordering::SeqCst);
+        let ended = Loadgen::scenario(&awaiting(30, "READY", "10s"))
+            .target(&system)
+            .run();
+        let report = ended.report();
+        assert_eq!(report["journeys"]["completed"], 30, "{}", ended.stderr);
+        assert!(report["generator"]["feed_reconnects"].as_u64().unwrap() >= 2);
+        assert!(report["warnings"][0].as_str().unwrap().contains("feed"));
+    }
 }
 
 #[test]
@@ -103,13 +104,16 @@ fn a_request_after_a_write_asks_for_no_older_state_because_another_gateway_may_a
         .replace(line, r#"think = "1ms""#)
         .replace("{{same}}", "{{id}}");
     for (scenario, tells_positions) in [(awaits, false), (pauses, true)] {
-        asks_for_no_older_state(&scenario, tells_positions);
+        for is_split in [false, true] {
+            asks_for_no_older_state(&scenario, tells_positions, is_split);
+        }
     }
 }
 
 #[track_caller]
-fn asks_for_no_older_state(scenario: &str, tells_positions: bool) {
+fn asks_for_no_older_state(scenario: &str, tells_positions: bool, is_split: bool) {
     let system = SmallSystem::start();
+    system.behaviour.is_split.store(is_split, Ordering::SeqCst);
     let tells = &system.behaviour.tells_positions;
     tells.store(tells_positions, Ordering::SeqCst);
     let ended = Loadgen::scenario(scenario).target(&system).run();
@@ -126,8 +130,28 @@ fn asks_for_no_older_state(scenario: &str, tells_positions: bool) {
     }
     told.sort();
     // The n-th thing is the n-th event.
-    let expected = (0..5).map(|n| (format!("t{n}"), format!("thing=1-{}", n + 1)));
+    let expected = match is_split {
+        false => [
+            "thing=1-1",
+            "thing=1-2",
+            "thing=1-3",
+            "thing=1-4",
+            "thing=1-5",
+        ],
+        true => [
+            "thing.1=1-1",
+            "thing=9-2",
+            "thing.1=1-3",
+            "thing=9-4",
+            "thing.1=1-5",
+        ],
+    };
+    let expected = (0..).zip(expected);
+    let expected = expected.map(|(n, at)| (format!("t{n}"), at.to_owned()));
     assert_eq!(told, expected.collect::<Vec<_>>());
+    let rows = ended.report()["event_lag"].as_array().unwrap().clone();
+    let topics: Vec<&Value> = rows.iter().map(|row| &row["topic"]).collect();
+    assert_eq!(topics, ["thing"]);
 }
 
 #[test]

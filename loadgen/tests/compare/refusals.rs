@@ -104,6 +104,18 @@ fn options_that_nobody_asked_to_differ_are_warned_of() {
     let warned = "different options: processes is false and true";
     assert!(flat.contains(warned), "{}", said.out);
     assert!(!flat.contains("threads is"), "{}", said.out);
+    assert!(!flat.contains("partitions is"), "{}", said.out);
+
+    for (name, partitions, is_warned) in [("split", 4, true), ("whole", 1, false)] {
+        // The earlier build says nothing of partitions and has one.
+        let options = json!({"threads": 1, "processes": false, "partitions": partitions});
+        let other = add(name, options, json!({}));
+        let said = compare_report(&[text(&one), text(&other)]);
+        let flat = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        let warned = flat.contains("different options: partitions is 1 and 4");
+        assert_eq!(warned, is_warned, "{name}: {}", said.out);
+        assert!(is_warned || !flat.contains("partitions is"), "{}", said.out);
+    }
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub struct Behaviour {
     pub tells_lag: AtomicBool,
     /// `/health` is unknown while set.
     pub says_nothing: AtomicBool,
+    /// The topic has two partitions: every other event is in number 1, whose positions are far behind those of number 0.
+    pub is_split: AtomicBool,
     /// Answers to a POST have an `x-position`.
     pub tells_positions: AtomicBool,
     /// Things created.
@@ -80,6 +82,17 @@ struct Shared {
     news: watch::Sender<u64>,
 }
 
+impl Behaviour {
+    /// The partition of the event of this number, and its position there.
+    pub fn place(&self, sequence: u64) -> (&'static str, String) {
+        match (self.is_split.load(Ordering::SeqCst), sequence % 2) {
+            (false, _) => ("thing", format!("1-{sequence}")),
+            (true, 0) => ("thing", format!("9-{sequence}")),
+            (true, _) => ("thing.1", format!("1-{sequence}")),
+        }
+    }
+}
+
 impl Shared {
     fn tell(&self, make: impl FnOnce(u64) -> Value) -> u64 {
         let mut told = self.told.lock().unwrap();
@@ -92,9 +105,10 @@ impl Shared {
 
     fn applied(&self, sequence: u64) {
         let mut told = self.told.lock().unwrap();
+        let (partition, position) = self.behaviour.place(sequence);
         told.frames.push((
             sequence,
-            json!({"type": "applied", "positions": {"thing": format!("1-{sequence}")}}),
+            json!({"type": "applied", "positions": {partition: position}}),
         ));
         self.news.send_replace(told.frames.len() as u64);
     }
@@ -198,6 +212,9 @@ async fn answer(
     }
     if path == "/metrics" {
         let mut text = "ordershop_group_backlog{group=\"g\",topic=\"thing\"} 0\n".to_owned();
+        if shared.behaviour.is_split.load(Ordering::SeqCst) {
+            text += "ordershop_group_backlog{group=\"g\",topic=\"thing.1\"} 0\n";
+        }
         if shared.behaviour.tells_lag.load(Ordering::SeqCst) {
             let events = shared.behaviour.requests.load(Ordering::SeqCst);
             for (bound, count) in [("0.001", 0), ("0.01", events), ("+Inf", events)] {
@@ -239,8 +256,12 @@ async fn answer(
     // Not from the number of requests: two concurrent requests would read the same number.
     let id = format!("t{}", behaviour.things.fetch_add(1, Ordering::SeqCst));
     let sequence = shared.tell(|n| {
-        let event = json!({"topic": "thing", "action": "entity_created", "aggregate_id": id, "version": 1, "position": format!("1-{n}"),
+        let (partition, position) = behaviour.place(n);
+        let mut event = json!({"topic": "thing", "action": "entity_created", "aggregate_id": id, "version": 1, "position": position,
             "data": {"entity_id": id, "status": "READY"}, "event_id": "e", "published_at_us": 1});
+        if partition == "thing.1" {
+            event["partition"] = json!(1);
+        }
         json!({"type": "events", "events": [event]})
     });
     let apply_delay = Duration::from_millis(behaviour.apply_delay_ms.load(Ordering::SeqCst));
@@ -255,7 +276,8 @@ async fn answer(
     .await;
     let mut created = reply(200, json!({"result": [id]}));
     if behaviour.tells_positions.load(Ordering::SeqCst) {
-        let position = format!("thing=1-{sequence}").parse().unwrap();
+        let (partition, position) = behaviour.place(sequence);
+        let position = format!("{partition}={position}").parse().unwrap();
         created.headers_mut().insert("x-position", position);
     }
     Ok(created)
@@ -274,15 +296,31 @@ fn feed(request: Request<Incoming>, shared: Arc<Shared>) -> Response<Full<Bytes>
         .split('&')
         .filter_map(|p| Some((p.split_once('=')?.0.into(), p.split_once('=')?.1.into())))
         .collect();
-    let after: Option<u64> = query
-        .get("after")
-        .and_then(|a| a.strip_prefix("thing=")?.split_once('-')?.1.parse().ok());
+    // The number of the last event that the client has seen of each partition.
+    let after = query.get("after").map_or("", String::as_str).split(',');
+    let after: HashMap<String, u64> = after
+        .filter_map(|known| {
+            let (partition, position) = known.split_once('=')?;
+            Some((partition.into(), position.split_once('-')?.1.parse().ok()?))
+        })
+        .collect();
     tokio::spawn(async move {
         let upgraded = hyper::upgrade::on(request).await.unwrap();
         let mut socket =
             WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-        let after = after.unwrap_or_else(|| shared.told.lock().unwrap().sequence);
-        let hello = json!({"type": "hello", "positions": {"thing": format!("1-{after}")}});
+        let now = shared.told.lock().unwrap().sequence;
+        let seen = |sequence: u64| {
+            let (partition, _) = shared.behaviour.place(sequence);
+            after.get(partition).copied().unwrap_or(now)
+        };
+        // One event of each partition; a topic of one has the same twice.
+        let positions = [0, 1].map(|n| {
+            let (partition, position) = shared.behaviour.place(n);
+            let (ms, _) = position.split_once('-').unwrap();
+            (partition.to_owned(), json!(format!("{ms}-{}", seen(n))))
+        });
+        let positions: serde_json::Map<String, Value> = positions.into_iter().collect();
+        let hello = json!({"type": "hello", "positions": positions});
         socket.send(Message::text(hello.to_string())).await.ok();
         let mut news = shared.news.subscribe();
         let (mut next, mut events) = (0, 0);
@@ -292,7 +330,7 @@ fn feed(request: Request<Incoming>, shared: Arc<Shared>) -> Response<Full<Bytes>
             next += frames.len();
             for (sequence, frame) in frames {
                 let event = frame["type"] == "events";
-                if event && sequence <= after {
+                if event && sequence <= seen(sequence) {
                     continue;
                 }
                 if event && breaks_after > 0 && events == breaks_after {

@@ -15,6 +15,9 @@ pub const REDIS: &str = "Redis";
 /// The name of how durable the server is, in [`Group::asked`].
 pub const DURABILITY: &str = "durability";
 
+/// An option that earlier builds of the system don't tell of, and what they have.
+const UNTOLD: (&str, &str) = ("partitions", "1");
+
 const ASKED: [Trait; 9] = [
     ("scenario", |r| Some(r.scenario.clone())),
     ("what the scenario asks for, by its fingerprint", |r| {
@@ -119,8 +122,15 @@ pub fn other_options(baseline: &Group, candidate: &Group) -> Vec<String> {
     let asked = baseline.asked_differences(candidate);
     let runs = baseline.runs.iter().chain(&candidate.runs);
     let mut values: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (name, value) in runs.flat_map(|run| &run.report.environment.system_options) {
-        values.entry(name).or_default().insert(value.to_string());
+    let told = runs.map(|run| &run.report.environment.system_options);
+    for options in told.filter(|options| !options.is_empty()) {
+        for (name, value) in options {
+            values.entry(name).or_default().insert(value.to_string());
+        }
+        let (untold, value) = UNTOLD;
+        if !options.contains_key(untold) {
+            values.entry(untold).or_default().insert(value.to_owned());
+        }
     }
     let other = values.into_iter().filter(|(name, values)| {
         let is_asked = asked
