@@ -141,3 +141,6 @@ async fn since_us(
     }
     Ok(first.unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;

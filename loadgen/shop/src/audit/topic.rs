@@ -85,7 +85,8 @@ impl std::fmt::Display for ShopTopic {
     }
 }
 
-/// A partition of a topic: a stream of its own. Positions and versions count within it, and an aggregate's events are in one of them.
+/// A partition of a topic: a stream of its own, within which positions and versions count. An aggregate's events are in one of them; only an
+/// order's reservation is in each one that has products of the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShopPartition {
     /// The topic.
