@@ -55,6 +55,8 @@ pub struct Payment {
 /// A billing as its last event left it.
 #[derive(Debug)]
 pub struct BillingRecord {
+    /// The id of the event that created it.
+    pub created_by: Id,
     /// Its order.
     pub order: Id,
     /// The amount in cents.

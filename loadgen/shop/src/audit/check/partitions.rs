@@ -102,6 +102,24 @@ fn a_sale_a_compensated_one_and_one_without_stock_are_right_on_two_partitions() 
 }
 
 #[test]
+fn a_payment_whose_event_has_another_id_than_itself_is_found_gone_by_a_saga() {
+    let mut story = split(compensated());
+    for (before, now) in [
+        ("bill.returned", "mine"),
+        ("bill.returned.mail", "b.returned.mail"),
+        ("bill.mail", "b.mail"),
+        ("bill", "b"),
+    ] {
+        let event = story.event(before);
+        event["event_id"] = json!(now);
+        if now.len() < 5 {
+            event["causation_id"] = json!(now);
+        }
+    }
+    assert_eq!(story.fell(), []);
+}
+
+#[test]
 fn a_shop_of_one_partition_reserves_all_or_nothing() {
     let mut story = out_of_stock();
     for (_, event) in &mut story.events {

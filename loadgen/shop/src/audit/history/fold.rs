@@ -144,7 +144,13 @@ impl History {
             paid.amount -= i128::from(before.amount);
         }
         let living = event.action() != EventAction::Deleted;
+        let created_by = match (event.action(), self.billings.get(&billing)) {
+            (EventAction::Created, _) => self.id(&event.event_id),
+            (_, Some(before)) => before.created_by.clone(),
+            (_, None) => billing.clone(),
+        };
         let record = BillingRecord {
+            created_by: created_by.clone(),
             order: order.clone(),
             amount: data.amount,
             living,
@@ -155,7 +161,7 @@ impl History {
             let by_saga = !event.is_request();
             if !by_saga {
                 // A saga that comes later finds the payment of a gone order gone, and can't know who took it back. It tells the customer.
-                let cause = self.id(&format!("{billing}.returned"));
+                let cause = self.id(&format!("{created_by}.returned"));
                 let told = Occasion::Returned {
                     order: order.clone(),
                     by_saga,
