@@ -9,6 +9,9 @@ use super::super::topic::ShopTopic;
 use loadgen_engine::record::ledger::Ledger;
 use loadgen_report::audit::CheckReport;
 
+/// More partitions than a topic can have.
+const PARTITIONS_MAX: u32 = 64;
+
 /// Checks every write of the run. `from_nothing` says that the target was empty before, so that every entity must come from the run.
 pub fn accepted_present(
     history: &History,
@@ -50,7 +53,10 @@ pub fn accepted_present(
     }
     for ((topic, id), created) in &history.created {
         let mut asked = asked.get(topic).into_iter();
-        let is_asked = asked.any(|ids| ids.contains(id.as_ref()));
+        let is_asked = asked.any(|ids| {
+            let answered = || as_answered(id.as_ref());
+            ids.contains(id.as_ref()) || answered().is_some_and(|id| ids.contains(&*id))
+        });
         if is_asked || history.reactions.contains(id) {
             continue;
         }
@@ -79,12 +85,31 @@ fn miscounted(
     id: &str,
     may_be_refused: bool,
 ) -> Option<String> {
-    match history.created(topic, id) {
+    let created = match history.created(topic, id) {
+        0 => in_another_partition(id)
+            .map(|id| history.created(topic, &id))
+            .sum(),
+        times => times,
+    };
+    match created {
         1 => None,
         0 if may_be_refused => None,
         0 => Some(format!("{topic}: accepted, but never created")),
         times => Some(format!("{topic}: created {times} times")),
     }
+}
+
+/// The ids that an entity has whose request was answered before it was known where it would lie: with the number of its partition.
+fn in_another_partition(id: &str) -> impl Iterator<Item = String> {
+    let (stem, element) = id.split_at(id.find('-').unwrap_or(id.len()));
+    (0..PARTITIONS_MAX).map(move |number| format!("{stem}.{number}{element}"))
+}
+
+/// The id as its request was answered: without the number of its partition.
+fn as_answered(id: &str) -> Option<String> {
+    let (stem, rest) = id.rsplit_once('.')?;
+    let element = rest.find('-').map_or("", |dash| &rest[dash..]);
+    Some(format!("{stem}{element}"))
 }
 
 /// Number of asynchronous creations that were refused after their response; `None` if the target does not expose it.
@@ -97,4 +122,18 @@ fn refused_later(gauges: Option<&Gauges>, topic: ShopTopic) -> Option<u64> {
             .map(|(_, n)| n)
             .sum(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_found_with_the_number_of_its_partition_and_without() {
+        for (answered, made) in [("1f0c", "1f0c.3"), ("1f0c-12", "1f0c.3-12")] {
+            assert!(in_another_partition(answered).any(|id| id == made));
+            assert_eq!(as_answered(made).as_deref(), Some(answered));
+        }
+        assert_eq!(as_answered("1f0c-12"), None);
+    }
 }
