@@ -208,9 +208,10 @@ async fn an_order_goes_on_without_mails_when_its_customer_is_gone() {
     let product = http.product(300, 5).await;
     let (_, left) = ordered(http, &leaver, &product).await;
     let (_, order) = ordered(http, &customer, &product).await;
-    http.delete(&format!("/customer/{leaver}")).await.result();
     // Two are welcomed and asked to pay, one is told good-bye.
     let mails = |n| move |mails: &Value| list(mails).len() == n;
+    http.eventually("/mails/sent", mails(4)).await;
+    http.delete(&format!("/customer/{leaver}")).await.result();
     http.eventually("/mails/sent", mails(5)).await;
 
     for order in [&left, &order] {
