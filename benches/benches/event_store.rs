@@ -160,7 +160,7 @@ fn subscribe(stage: &Stage, store: &Arc<RedisEventStore>, batch: usize) -> Subsc
     stage.run(async move {
         let request = SubscribeRequest {
             group: "bench".to_owned(),
-            topic: Topic::Order,
+            partition: Topic::Order.into(),
             consumer: "reader".to_owned(),
             batch_max: batch,
         };

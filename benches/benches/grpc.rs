@@ -17,6 +17,7 @@ use ordershop_contract::message_queue::{
     Answer, Delivery, MessageQueue, OutgoingMessage, QueueName,
 };
 use ordershop_contract::metrics::QueueMetrics;
+use ordershop_contract::partition::Partitions;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_grpc::connection::Tracked;
@@ -237,7 +238,7 @@ fn near_store(stage: &Stage, far: Option<&Far>) -> Arc<dyn EventStore> {
     match far {
         Some(far) => {
             let channel = far.channel();
-            stage.run(async move { GrpcEventStore::start(channel) })
+            stage.run(async move { GrpcEventStore::start(channel, Partitions::ONE) })
         }
         None => {
             let link = stage.link();
@@ -309,7 +310,7 @@ fn deliveries(c: &mut Criterion) {
         let subscription = stage.run(async move {
             let request = SubscribeRequest {
                 group: "bench".to_owned(),
-                topic: Topic::Order,
+                partition: Topic::Order.into(),
                 consumer: "reader".to_owned(),
                 batch_max: BATCH_MAX,
             };

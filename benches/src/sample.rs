@@ -94,7 +94,7 @@ pub fn recorded(
     number: usize,
 ) -> RecordedEvent {
     RecordedEvent {
-        topic,
+        partition: topic.into(),
         position: Position {
             ms: PUBLISHED_AT_US / 1_000,
             seq: number as u64,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
+use ordershop_contract::partition::{PARTITIONS_MAX, Partitions};
 use ordershop_contract::secret::Secret;
 use ordershop_gateway::{AllowedHost, AllowedOrigin, Strangers};
 use ordershop_grpc::address::ListenAddress;
@@ -46,6 +47,10 @@ pub struct UpConfig {
     /// What is asked of Redis's replicas
     #[command(flatten)]
     pub replicas: ReplicaOptions,
+
+    /// How many partitions the topics have
+    #[command(flatten)]
+    pub partitions: PartitionOptions,
 
     /// Use this many threads; one is as fast as two where Redis and the load share two cores
     #[arg(long, env = "THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -105,15 +110,32 @@ pub struct ReplicaOptions {
 }
 
 impl ReplicaOptions {
-    /// What is asked of Redis, with a durability.
-    pub(crate) fn asked(&self, durability: Option<Durability>) -> Asked {
+    /// What is asked of Redis, with a durability and for a shop of so many partitions.
+    pub(crate) fn asked(&self, durability: Option<Durability>, partitions: Partitions) -> Asked {
         Asked {
             durability,
+            partitions,
             replicas: ReplicasAsked {
                 ack: self.replicas_ack,
                 ack_timeout_ms: self.replicas_ack_timeout_ms,
             },
         }
+    }
+}
+
+/// The option of how many partitions the shop's topics have.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PartitionOptions {
+    /// Split each topic into this many partitions, each with its own order, writer and consumers: more of them spread one shop over the nodes of a
+    /// Redis Cluster. Chosen when the shop is made, and the same for all its processes
+    #[arg(long, env = "PARTITIONS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(PARTITIONS_MAX)))]
+    pub partitions: u8,
+}
+
+impl PartitionOptions {
+    /// The number, which the parser has checked.
+    pub(crate) fn wanted(self) -> Partitions {
+        Partitions::new(self.partitions).unwrap_or_default()
     }
 }
 
@@ -187,7 +209,7 @@ impl UpConfig {
             self.threads,
             false,
             &[],
-            replicas,
+            (self.partitions, replicas),
             &self.gateway,
             &self.read_model,
             &self.crm,
@@ -199,12 +221,13 @@ fn shown(
     threads: u16,
     processes: bool,
     scale: &[String],
-    replicas: &ReplicaOptions,
+    (partitions, replicas): (PartitionOptions, &ReplicaOptions),
     gateway: &GatewayOptions,
     read_model: &ReadModelOptions,
     crm: &CrmOptions,
 ) -> Value {
     json!({
+        "partitions": partitions.partitions,
         "threads": threads,
         "processes": processes,
         "scale": scale,
@@ -276,6 +299,10 @@ pub struct ProcessConfig {
     #[command(flatten)]
     pub replicas: ReplicaOptions,
 
+    /// How many partitions the topics have
+    #[command(flatten)]
+    pub partitions: PartitionOptions,
+
     /// Require this token from clients, and send it to the event store and the message queue
     #[arg(long, env = "GRPC_TOKEN", hide_env_values = true)]
     pub token: Option<Secret>,
@@ -337,7 +364,7 @@ impl ProcessConfig {
             self.threads,
             true,
             &self.scale,
-            &self.replicas,
+            (self.partitions, &self.replicas),
             gateway,
             read_model,
             &self.crm,

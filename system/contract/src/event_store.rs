@@ -13,8 +13,8 @@ use crate::correlation::Correlation;
 use crate::epoch::Epoch;
 use crate::event_lag::LagHistogram;
 use crate::id::{EntityId, EventId};
+use crate::partition::{Partition, Partitions};
 use crate::position::{Position, Positions, Projected};
-use crate::topic::Topic;
 
 /// The version that an aggregate must have for a transaction to be written. An aggregate's first event makes it version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,11 +54,12 @@ pub enum Claim {
     Release(String),
 }
 
-/// Events of one topic that are written all or not at all.
+/// Events of one partition that are written all or not at all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Transaction {
-    /// The topic of all its events: a transaction never spans topics.
-    pub topic: Topic,
+    /// The partition of all its events: a transaction never spans topics or partitions.
+    #[serde(rename = "topic")]
+    pub partition: Partition,
     /// 1 to [`EVENTS_PER_TRANSACTION_MAX`] events, written in this order, without events of others in between.
     pub events: Vec<NewEvent>,
     /// The claims that are taken or released with the events.
@@ -69,11 +70,11 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// Events of one topic, without claims and causes.
+    /// Events of one partition, without claims and causes.
     #[must_use]
-    pub const fn of(topic: Topic, events: Vec<NewEvent>) -> Self {
+    pub fn of(partition: impl Into<Partition>, events: Vec<NewEvent>) -> Self {
         Self {
-            topic,
+            partition: partition.into(),
             events,
             claims: Vec::new(),
             causes: Positions::NONE,
@@ -98,7 +99,7 @@ pub enum Appended {
         key: String,
         /// The aggregate's present version (0: it has no events); 1 for a claim that is taken.
         version: u64,
-        /// The topic's last position at the time of the check. A reader that has read up to it sees the cause of the conflict.
+        /// The partition's last position at the time of the check. A reader that has read up to it sees the cause of the conflict.
         position: Position,
     },
 }
@@ -106,9 +107,9 @@ pub enum Appended {
 /// An event as it was recorded.
 #[derive(Clone, Debug)]
 pub struct RecordedEvent {
-    /// Its topic.
-    pub topic: Topic,
-    /// Its position in its topic's stream.
+    /// Its partition.
+    pub partition: Partition,
+    /// Its position in its partition's stream.
     pub position: Position,
     /// Unique; deterministic where a saga caused the event.
     pub event_id: EventId,
@@ -130,26 +131,26 @@ pub struct RecordedEvent {
 /// that position, and to acknowledge them only says that they are handled.
 pub const READ_MODEL: &str = "read-model";
 
-/// A request to join a consumer group of a topic.
+/// A request to join a consumer group of a partition.
 #[derive(Clone, Debug)]
 pub struct SubscribeRequest {
     /// The consumer group: the service's name, or [`READ_MODEL`].
     pub group: String,
-    /// The topic.
-    pub topic: Topic,
+    /// The partition.
+    pub partition: Partition,
     /// This instance's name, unique among the running instances.
     pub consumer: String,
     /// The maximum number of events in a batch, 1–10,000.
     pub batch_max: usize,
 }
 
-/// A consumer group's progress in a topic.
+/// A consumer group's progress in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupStatus {
     /// The consumer group.
     pub group: String,
-    /// The topic.
-    pub topic: Topic,
+    /// The partition.
+    pub partition: Partition,
     /// Entries that are not delivered yet; `None` if the server doesn't know the number.
     pub undelivered: Option<u64>,
     /// Entries that were delivered since the stream's start, acknowledged or not; `None` if the server doesn't know the number.
@@ -162,10 +163,10 @@ pub struct GroupStatus {
     pub lag: LagHistogram,
 }
 
-/// How far the read model has applied the topics.
+/// How far the read model has applied the partitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// The position up to which each topic is applied.
+    /// The position up to which each partition is applied.
     pub positions: Positions,
     /// When the latest batches with events of sampled requests were applied.
     pub batches: Vec<Projected>,
@@ -222,7 +223,12 @@ pub enum EventStoreError {
 /// The event store: the only writer of its streams, and the event bus.
 #[async_trait]
 pub trait EventStore: Send + Sync {
-    /// Appends transactions, each all or none, and returns a result for each, in their order. Transactions of one call and topic are
+    /// How many partitions each topic has.
+    fn partitions(&self) -> Partitions {
+        Partitions::ONE
+    }
+
+    /// Appends transactions, each all or none, and returns a result for each, in their order. Transactions of one call and partition are
     /// checked and written in their order. Returns when they are written (with the configured durability). Unavailable if the store has lost
     /// a cause: what depends on it must be decided again.
     async fn append(
@@ -230,7 +236,7 @@ pub trait EventStore: Send + Sync {
         transactions: Vec<Transaction>,
     ) -> Result<Vec<Appended>, EventStoreError>;
 
-    /// Joins a consumer group, which is created at the topic's start if it doesn't exist. One consumer of a group and topic is active; the
+    /// Joins a consumer group, which is created at the partition's start if it doesn't exist. One consumer of a group and partition is active; the
     /// others stand by in [`EventSubscription::next_batch`].
     async fn subscribe(
         &self,
@@ -240,33 +246,37 @@ pub trait EventStore: Send + Sync {
     /// Returns the events after a position, at most `limit` (1–10,000), oldest first.
     async fn read(
         &self,
-        topic: Topic,
+        partition: Partition,
         after: Position,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError>;
 
-    /// Returns the position of the topic's last event, or [`Position::START`] if there is none.
-    async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError>;
+    /// Returns the position of the partition's last event, or [`Position::START`] if there is none.
+    async fn last_position(&self, partition: Partition) -> Result<Position, EventStoreError>;
 
     /// Whether the event at a position that was read before is gone: the store went back behind it. Nothing is gone at [`Position::START`].
-    async fn is_gone(&self, topic: Topic, position: Position) -> Result<bool, EventStoreError> {
+    async fn is_gone(
+        &self,
+        partition: Partition,
+        position: Position,
+    ) -> Result<bool, EventStoreError> {
         if position == Position::START {
             return Ok(false);
         }
-        let there = self.read(topic, position.just_before(), 1).await?;
+        let there = self.read(partition, position.just_before(), 1).await?;
         Ok(there.first().is_none_or(|event| event.position != position))
     }
 
     /// Waits for events after `after`, outside any group; empty after `wait_max`. Used by the live feed.
     async fn follow(
         &self,
-        topic: Topic,
+        partition: Partition,
         after: Position,
         limit: usize,
         wait_max: Duration,
     ) -> Result<Vec<RecordedEvent>, EventStoreError>;
 
-    /// Waits until the read model has applied a topic beyond `after`, at most `wait_max`; returns how far it has applied each, and the batches
+    /// Waits until the read model has applied a partition beyond `after`, at most `wait_max`; returns how far it has applied each, and the batches
     /// after `after`. The read model's transactions tell it, so that nobody has to ask the read model again and again.
     async fn applied(
         &self,
@@ -274,7 +284,7 @@ pub trait EventStore: Send + Sync {
         wait_max: Duration,
     ) -> Result<Applied, EventStoreError>;
 
-    /// Returns the progress of every consumer group in every topic.
+    /// Returns the progress of every consumer group in every partition.
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError>;
 
     /// Returns the usage of the store's server; `None` if it has none or it doesn't report it.
@@ -311,13 +321,13 @@ pub trait EventSubscription: Send {
         Epoch::default()
     }
 
-    /// Whether the last batch ended with the topic's last event, as of the moment when it was read: what the batch leaves of an entity is what
+    /// Whether the last batch ended with the partition's last event, as of the moment when it was read: what the batch leaves of an entity is what
     /// there was of it then. `false` for events that are delivered again, as later ones may have been delivered before.
     fn reaches_end(&self) -> bool {
         false
     }
 
-    /// Tells whoever waits in [`EventStore::applied`] that the topic is applied up to `position`, when the next batch is waited for at the latest.
+    /// Tells whoever waits in [`EventStore::applied`] that the partition is applied up to `position`, when the next batch is waited for at the latest.
     /// Of [`READ_MODEL`] only. It may be lost.
     fn tell_applied(&mut self, position: Position) {
         let _ = position;

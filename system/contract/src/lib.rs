@@ -15,6 +15,7 @@ pub mod id;
 pub mod message_queue;
 pub mod metrics;
 pub mod open_queue;
+pub mod partition;
 pub mod payload;
 pub mod position;
 pub mod queue_names;

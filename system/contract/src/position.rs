@@ -1,4 +1,4 @@
-//! Positions in a topic's stream, and sets of them (one per topic): how they are written and compared.
+//! Positions in a partition's stream, and sets of them (one a partition): how they are written and compared.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,9 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::topic::Topic;
+use crate::partition::Partition;
 
-/// A position in a topic's stream: Redis's stream id, ordered as (milliseconds, sequence).
+/// A position in a partition's stream: Redis's stream id, ordered as (milliseconds, sequence).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     /// Milliseconds since the Unix epoch, by the event store's clock.
@@ -76,11 +76,11 @@ impl<'de> Deserialize<'de> for Position {
     }
 }
 
-/// When the read model applied a batch of a topic's events; kept only for batches with a sampled request's event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// When the read model applied a batch of a partition's events; kept only for batches with a sampled request's event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Projected {
-    /// The batch's topic.
-    pub topic: Topic,
+    /// The batch's partition.
+    pub partition: Partition,
     /// The position of the batch's last event.
     pub to: Position,
     /// When the read model received the batch; microseconds since the Unix epoch.
@@ -89,80 +89,90 @@ pub struct Projected {
     pub applied_at_us: u64,
 }
 
-/// At most one position per topic, for example the last ones applied, or those that a reader must see.
-/// Written as `order=1700000000000-3,cart=1700000000000-0` in headers, as an object in JSON.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Positions([Option<Position>; Topic::ALL.len()]);
+/// At most one position a partition, for example the last ones applied, or those that a reader must see.
+/// Written as `order=1700000000000-3,cart.2=1700000000000-0` in headers, as an object in JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Positions(
+    /// In the order of their partitions.
+    Vec<(Partition, Position)>,
+);
 
 impl Positions {
     /// The empty set.
-    pub const NONE: Self = Self([None; Topic::ALL.len()]);
+    pub const NONE: Self = Self(Vec::new());
 
-    /// A set of one topic's position.
+    /// A set of one partition's position.
     #[must_use]
-    pub fn of(topic: Topic, position: Position) -> Self {
-        let mut positions = Self::NONE;
-        positions.raise(topic, position);
-        positions
+    pub fn of(partition: impl Into<Partition>, position: Position) -> Self {
+        Self(vec![(partition.into(), position)])
     }
 
-    /// The position of `topic`, if there is one.
+    fn place(&self, partition: Partition) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&partition, |(known, _)| *known)
+    }
+
+    /// The position of a partition, if there is one.
     #[must_use]
-    pub fn get(&self, topic: Topic) -> Option<Position> {
-        self.0[topic.index()]
+    pub fn get(&self, partition: impl Into<Partition>) -> Option<Position> {
+        let place = self.place(partition.into()).ok()?;
+        Some(self.0[place].1)
     }
 
-    /// Raises the position of `topic`; a lower one changes nothing.
-    pub fn raise(&mut self, topic: Topic, position: Position) {
-        let slot = &mut self.0[topic.index()];
-        *slot = (*slot).max(Some(position));
-    }
-
-    /// Sets the position of `topic`, also to a lower one.
-    pub fn set(&mut self, topic: Topic, position: Position) {
-        self.0[topic.index()] = Some(position);
-    }
-
-    /// Whether a topic is beyond its position in `other`.
-    #[must_use]
-    pub fn is_beyond(&self, other: &Self) -> bool {
-        self.iter()
-            .any(|(topic, position)| other.get(topic) < Some(position))
-    }
-
-    /// Raises every topic to `other`'s position.
-    pub fn merge(&mut self, other: &Self) {
-        for (topic, position) in other.iter() {
-            self.raise(topic, position);
+    /// Raises the position of a partition; a lower one changes nothing.
+    pub fn raise(&mut self, partition: impl Into<Partition>, position: Position) {
+        let partition = partition.into();
+        match self.place(partition) {
+            Ok(place) => self.0[place].1 = self.0[place].1.max(position),
+            Err(place) => self.0.insert(place, (partition, position)),
         }
     }
 
-    /// The set of only `topic`'s position.
+    /// Sets the position of a partition, also to a lower one.
+    pub fn set(&mut self, partition: impl Into<Partition>, position: Position) {
+        let partition = partition.into();
+        match self.place(partition) {
+            Ok(place) => self.0[place].1 = position,
+            Err(place) => self.0.insert(place, (partition, position)),
+        }
+    }
+
+    /// Whether a partition is beyond its position in `other`.
     #[must_use]
-    pub fn only(&self, topic: Topic) -> Self {
-        let mut positions = Self::NONE;
-        positions.0[topic.index()] = self.get(topic);
-        positions
+    pub fn is_beyond(&self, other: &Self) -> bool {
+        self.iter()
+            .any(|(partition, position)| other.get(partition) < Some(position))
     }
 
-    /// The topics that have a position.
-    pub fn iter(&self) -> impl Iterator<Item = (Topic, Position)> + '_ {
-        Topic::ALL
-            .into_iter()
-            .filter_map(|topic| self.get(topic).map(|position| (topic, position)))
+    /// Raises every partition to `other`'s position.
+    pub fn merge(&mut self, other: &Self) {
+        for (partition, position) in other.iter() {
+            self.raise(partition, position);
+        }
     }
 
-    /// Whether no topic has a position.
+    /// The set of the positions of these partitions only.
+    #[must_use]
+    pub fn only(&self, is_wanted: impl Fn(Partition) -> bool) -> Self {
+        let wanted = self.iter().filter(|(partition, _)| is_wanted(*partition));
+        Self(wanted.collect())
+    }
+
+    /// The partitions that have a position.
+    pub fn iter(&self) -> impl Iterator<Item = (Partition, Position)> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// Whether no partition has a position.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
+        self.0.is_empty()
     }
 }
 
 impl fmt::Display for Positions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, (topic, position)) in self.iter().enumerate() {
-            write!(f, "{}{topic}={position}", if n == 0 { "" } else { "," })?;
+        for (n, (partition, position)) in self.iter().enumerate() {
+            write!(f, "{}{partition}={position}", if n == 0 { "" } else { "," })?;
         }
         Ok(())
     }
@@ -174,9 +184,9 @@ pub enum BadPositions {
     /// A part without `=`.
     #[error("{0:?} is not a topic's position; write <topic>=<position>, separated by commas")]
     NoTopic(String),
-    /// The part before `=` isn't a topic.
+    /// The part before `=` isn't a partition.
     #[error(transparent)]
-    Topic(#[from] crate::topic::UnknownTopic),
+    Partition(#[from] crate::partition::UnknownPartition),
     /// The part after `=` isn't a position.
     #[error(transparent)]
     Position(#[from] BadPosition),
@@ -192,10 +202,10 @@ impl FromStr for Positions {
             .map(str::trim)
             .filter(|part| !part.is_empty())
         {
-            let (topic, position) = part
+            let (partition, position) = part
                 .split_once('=')
                 .ok_or_else(|| BadPositions::NoTopic(part.to_owned()))?;
-            positions.raise(topic.parse()?, position.parse()?);
+            positions.raise(partition.parse::<Partition>()?, position.parse()?);
         }
         Ok(positions)
     }
@@ -209,18 +219,15 @@ impl Serialize for Positions {
 
 impl<'de> Deserialize<'de> for Positions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let map = std::collections::BTreeMap::<Topic, Position>::deserialize(deserializer)?;
-        let mut positions = Self::NONE;
-        for (topic, position) in map {
-            positions.raise(topic, position);
-        }
-        Ok(positions)
+        let map = std::collections::BTreeMap::<Partition, Position>::deserialize(deserializer)?;
+        Ok(Self(map.into_iter().collect()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topic::Topic;
 
     #[test]
     fn positions_compare_as_numbers_and_not_as_text() {
@@ -249,8 +256,24 @@ mod tests {
     }
 
     #[test]
+    fn each_partition_has_a_position_of_its_own() {
+        let text = "cart=5-0,order=7-2,order.3=6-1";
+        let mut positions: Positions = text.parse().unwrap();
+        assert_eq!(positions.to_string(), text);
+        let third = Partition::new(Topic::Order, 3);
+        positions.raise(third, "6-0".parse().unwrap());
+        assert_eq!(positions.get(third), Some("6-1".parse().unwrap()));
+        assert_eq!(positions.get(Topic::Order), Some("7-2".parse().unwrap()));
+        let json = serde_json::to_string(&positions).unwrap();
+        assert_eq!(json, r#"{"cart":"5-0","order":"7-2","order.3":"6-1"}"#);
+        assert_eq!(serde_json::from_str::<Positions>(&json).unwrap(), positions);
+        let orders = positions.only(|partition| partition.topic == Topic::Order);
+        assert_eq!(orders.to_string(), "order=7-2,order.3=6-1");
+    }
+
+    #[test]
     fn bad_positions_say_what_is_right() {
-        for bad in ["order", "ordr=1-0", "order=x-1"] {
+        for bad in ["order", "ordr=1-0", "order=x-1", "order.0=1-0"] {
             let error = bad.parse::<Positions>().unwrap_err().to_string();
             assert!(!error.is_empty(), "{bad}");
         }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::correlation::Correlation;
 use crate::event_store::EventStore;
 use crate::message_queue::{MessageQueue, OutgoingMessage};
+use crate::partition::Partition;
 use crate::position::Positions;
 use crate::queue_names::GET_ENTITY;
 use crate::topic::Topic;
@@ -60,13 +61,16 @@ impl StoreReadiness {
     }
 
     async fn written(&self) -> Result<Positions, String> {
-        let lasts = Topic::ALL.map(|topic| self.events.last_position(topic));
+        let all = self.events.partitions().all();
+        let lasts = all
+            .clone()
+            .map(|partition| self.events.last_position(partition));
         let lasts = futures_util::future::try_join_all(lasts)
             .await
             .map_err(|error| format!("the event store can't be read: {error}"))?;
         let mut written = Positions::NONE;
-        for (topic, position) in Topic::ALL.into_iter().zip(lasts) {
-            written.raise(topic, position);
+        for (partition, position) in all.zip(lasts) {
+            written.raise(partition, position);
         }
         Ok(written)
     }
@@ -85,9 +89,9 @@ impl StoreReadiness {
                 .positions;
             match behind(&applied, &written) {
                 None => return Ok(()),
-                Some(topic) if left.is_zero() => {
+                Some(partition) if left.is_zero() => {
                     return Err(format!(
-                        "the read model has not yet applied all events of topic {topic}"
+                        "the read model has not yet applied all events of topic {partition}"
                     ));
                 }
                 Some(_) => {}
@@ -120,11 +124,11 @@ impl StoreReadiness {
     }
 }
 
-fn behind(applied: &Positions, written: &Positions) -> Option<Topic> {
+fn behind(applied: &Positions, written: &Positions) -> Option<Partition> {
     written
         .iter()
-        .find(|(topic, position)| applied.get(*topic).unwrap_or_default() < *position)
-        .map(|(topic, _)| topic)
+        .find(|(partition, position)| applied.get(*partition).unwrap_or_default() < *position)
+        .map(|(partition, _)| partition)
 }
 
 #[async_trait]

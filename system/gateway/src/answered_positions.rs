@@ -1,4 +1,4 @@
-//! Read your own writes: remembers, by topic, the highest position that a command was answered with; later requests must see it. So they must
+//! Read your own writes: remembers, by partition, the highest position that a command was answered with; later requests must see it. So they must
 //! see what was answered or told before this gateway started. Must not know any query or command.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,6 +9,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::SetOnce;
 
 use ordershop_contract::event_store::{EventStore, EventStoreError};
+use ordershop_contract::partition::Partitions;
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 
@@ -20,7 +21,7 @@ pub(super) const AT_LEAST: &str = "x-at-least";
 /// The pause before the store is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The highest position answered, by topic; shared by all clients of this gateway.
+/// The highest position answered, by partition; shared by all clients of this gateway.
 #[derive(Default)]
 pub(super) struct AnsweredPositions {
     highest: Mutex<Positions>,
@@ -28,12 +29,12 @@ pub(super) struct AnsweredPositions {
 }
 
 impl AnsweredPositions {
-    /// Begins with the ends of all topics: events before them may have been shown by whoever was here before. Asks the store until it says them.
+    /// Begins with the ends of all partitions: events before them may have been shown by whoever was here before. Asks the store until it says them.
     pub(super) async fn begin(&self, events: &dyn EventStore) {
         let ends = loop {
-            let ends = Topic::ALL.map(|topic| async move {
-                let end = events.last_position(topic).await?;
-                Ok::<_, EventStoreError>((topic, end))
+            let ends = events.partitions().all().map(|partition| async move {
+                let end = events.last_position(partition).await?;
+                Ok::<_, EventStoreError>((partition, end))
             });
             match try_join_all(ends).await {
                 Ok(ends) => break ends,
@@ -41,9 +42,9 @@ impl AnsweredPositions {
             }
             tokio::time::sleep(PAUSE).await;
         };
-        for (topic, end) in ends {
+        for (partition, end) in ends {
             if end > Position::START {
-                self.highest().raise(topic, end);
+                self.highest().raise(partition, end);
             }
         }
         // It is set here alone.
@@ -69,22 +70,16 @@ impl AnsweredPositions {
 
     /// The positions of `topics` that this gateway has answered.
     pub(super) fn of(&self, topics: &[Topic]) -> Positions {
-        let highest = *self.highest();
-        let mut answered = Positions::NONE;
-        for topic in topics {
-            if let Some(position) = highest.get(*topic) {
-                answered.raise(*topic, position);
-            }
-        }
-        answered
+        self.highest()
+            .only(|partition| topics.contains(&partition.topic))
     }
 }
 
 /// The positions in a request's header.
 ///
 /// # Errors
-/// 400 for a malformed header.
-pub(super) fn asked(headers: &HeaderMap) -> Result<Positions, HttpError> {
+/// 400 for a malformed header, and for a partition that the shop doesn't have.
+pub(super) fn asked(headers: &HeaderMap, partitions: Partitions) -> Result<Positions, HttpError> {
     let mut asked = Positions::NONE;
     for header in headers.get_all(AT_LEAST) {
         let text = header
@@ -95,7 +90,26 @@ pub(super) fn asked(headers: &HeaderMap) -> Result<Positions, HttpError> {
             .map_err(|error| HttpError::bad_request(format!("{AT_LEAST}: {error}")))?;
         asked.merge(&positions);
     }
+    check(AT_LEAST, &asked, partitions)?;
     Ok(asked)
+}
+
+/// Refuses positions of partitions that the shop doesn't have.
+///
+/// # Errors
+/// 400, with what is right.
+pub(super) fn check(
+    name: &str,
+    positions: &Positions,
+    partitions: Partitions,
+) -> Result<(), HttpError> {
+    let mut strange = positions.iter().filter(|(of, _)| !partitions.has(*of));
+    match strange.next() {
+        None => Ok(()),
+        Some((partition, _)) => Err(HttpError::bad_request(format!(
+            "{name}: there is no partition {partition}; each topic of this shop has {partitions}"
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -115,10 +129,17 @@ mod tests {
     fn a_header_is_read_and_one_that_cannot_be_is_refused() {
         let mut headers = HeaderMap::new();
         headers.insert(AT_LEAST, "order=5-0,mail=2-0".parse().unwrap());
-        assert_eq!(asked(&headers).unwrap().to_string(), "order=5-0,mail=2-0");
+        assert_eq!(
+            asked(&headers, Partitions::ONE).unwrap().to_string(),
+            "order=5-0,mail=2-0"
+        );
         headers.insert(AT_LEAST, "ordr=5-0".parse().unwrap());
-        let error = asked(&headers).unwrap_err();
+        let error = asked(&headers, Partitions::ONE).unwrap_err();
         assert_eq!(error.status.as_u16(), 400);
         assert!(error.message.contains("ordr"));
+        headers.insert(AT_LEAST, "order.1=5-0".parse().unwrap());
+        let error = asked(&headers, Partitions::ONE).unwrap_err();
+        assert!(error.message.contains("order.1"), "{}", error.message);
+        assert!(asked(&headers, Partitions::new(2).unwrap()).is_ok());
     }
 }

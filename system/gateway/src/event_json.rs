@@ -11,6 +11,9 @@ use ordershop_contract::topic::Topic;
 #[derive(Serialize)]
 struct EventJson<'a> {
     topic: Topic,
+    /// The partition's number; 0 where it is missing.
+    #[serde(skip_serializing_if = "is_first")]
+    partition: u8,
     action: &'a str,
     aggregate_id: &'a str,
     version: u64,
@@ -25,10 +28,16 @@ struct EventJson<'a> {
     times: Option<Times>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+pub(super) const fn is_first(number: &u8) -> bool {
+    *number == 0
+}
+
 /// Serialises one event as a JSON object.
 pub(super) fn event_json(event: &RecordedEvent) -> String {
     serde_json::to_string(&EventJson {
-        topic: event.topic,
+        topic: event.partition.topic,
+        partition: event.partition.number,
         action: &event.action,
         aggregate_id: &event.entity_id,
         version: event.version,

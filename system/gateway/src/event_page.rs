@@ -1,4 +1,4 @@
-//! `GET /events/{topic}?after=&limit=`: recorded events, page by page, oldest first. Lets a client audit derived state
+//! `GET /events/{topic}?after=&limit=`: recorded events of a partition, page by page, oldest first. Lets a client audit derived state
 //! against its source. Must not know what an event means.
 
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use ordershop_contract::event_store::{EventStoreError, RecordedEvent};
+use ordershop_contract::partition::{Partition, UnknownPartition};
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::{Topic, UnknownTopic};
 
 use super::body_writer::{self, BodyWriter};
 use super::error::{HttpError, json};
@@ -25,12 +25,18 @@ const READ_EVENTS: usize = 250;
 /// Answers `{"result": [event…], "cursor": "<ms>-<seq>"}`; `cursor` is the `after` of the next page; the last page has none.
 ///
 /// # Errors
-/// 404 for an unknown topic; 400 for a bad `after` or `limit`; 503 if the event store is unavailable at the start. A later failure aborts the answer.
+/// 404 for an unknown partition; 400 for a bad `after` or `limit`; 503 if the event store is unavailable at the start. A later failure aborts the answer.
 pub(super) async fn page(request: GatewayRequest) -> Result<Response, HttpError> {
-    let topic: Topic = request
+    let partition: Partition = request
         .path_param()?
         .parse()
-        .map_err(|error: UnknownTopic| HttpError::not_found(error.to_string()))?;
+        .map_err(|error: UnknownPartition| HttpError::not_found(error.to_string()))?;
+    if !request.state.events.partitions().has(partition) {
+        return Err(HttpError::not_found(format!(
+            "there is no partition {partition}; each topic of this shop has {}",
+            request.state.events.partitions()
+        )));
+    }
     let query = request.query_string(&["after", "limit"])?;
     let mut after = match query.get("after") {
         None => Position::START,
@@ -43,7 +49,7 @@ pub(super) async fn page(request: GatewayRequest) -> Result<Response, HttpError>
     };
     let limit = query.limit(PAGE_EVENTS_MAX)?.unwrap_or(PAGE_DEFAULT);
     let state = request.state;
-    let first = read(&state, topic, after, limit.min(READ_EVENTS)).await?;
+    let first = read(&state, partition, after, limit.min(READ_EVENTS)).await?;
     let source = Arc::clone(&state);
     let body = body_writer::stream(&state, |mut body| async move {
         body.write("{\"result\":[").await?;
@@ -62,7 +68,7 @@ pub(super) async fn page(request: GatewayRequest) -> Result<Response, HttpError>
                 body.write(&format!("],\"cursor\":\"{after}\"}}")).await?;
                 return Ok(body);
             }
-            events = read(&source, topic, after, left.min(READ_EVENTS)).await?;
+            events = read(&source, partition, after, left.min(READ_EVENTS)).await?;
         }
     });
     Ok(json(StatusCode::OK, body))
@@ -83,13 +89,13 @@ async fn write_events(
 
 async fn read(
     state: &GatewayState,
-    topic: Topic,
+    partition: Partition,
     after: Position,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, HttpError> {
     state
         .events
-        .read(topic, after, limit)
+        .read(partition, after, limit)
         .await
         .map_err(|error| {
             let status = match error {

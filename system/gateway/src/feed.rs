@@ -13,8 +13,6 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 
-use ordershop_contract::topic::Topic;
-
 use super::error::{HttpError, WEBSOCKET_VERSION};
 use super::request::GatewayRequest;
 use super::state::GatewayState;
@@ -26,10 +24,10 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 /// with every frame that goes out.
 const READ_BYTES: usize = 512;
 
-/// Starts one follower per topic and the watch on the read model's progress; they pause while no socket is open.
+/// Starts one follower per partition and the watch on the read model's progress; they pause while no socket is open.
 pub(super) fn start(state: &Arc<GatewayState>) {
-    for topic in Topic::ALL {
-        let follower = follower::follow(Arc::clone(state), topic);
+    for partition in state.events.partitions().all() {
+        let follower = follower::follow(Arc::clone(state), partition);
         let stop = state.shutdown.clone();
         state.tasks.spawn(async move {
             stop.run_until_cancelled(follower).await;
@@ -45,7 +43,7 @@ pub(super) fn start(state: &Arc<GatewayState>) {
 /// `GET /events`: upgrades the connection to a WebSocket.
 pub(super) async fn upgrade(request: GatewayRequest) -> Result<Response, HttpError> {
     let GatewayRequest { state, http, .. } = request;
-    let wanted = FeedRequest::parse(http.uri().query())?;
+    let wanted = FeedRequest::parse(http.uri().query(), state.events.partitions())?;
     let (mut parts, _) = http.into_parts();
     let version = parts.headers.get(header::SEC_WEBSOCKET_VERSION);
     let other_version = version.is_some_and(|version| version != WEBSOCKET_VERSION);

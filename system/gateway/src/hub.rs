@@ -1,4 +1,4 @@
-//! Connects the open sockets to the followers, without a gap or a repeat in a topic's events. Must not know the store.
+//! Connects the open sockets to the followers, without a gap or a repeat in a partition's events. Must not know the store.
 
 pub(crate) mod frame;
 pub(crate) mod frame_queue;
@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::config::FeedConfig;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::{Position, Positions, Projected};
-use ordershop_contract::topic::Topic;
 
 use frame::FeedFrame;
 use frame_queue::FrameQueue;
@@ -26,8 +26,8 @@ pub(crate) struct Hub {
 #[derive(Default)]
 struct HubState {
     clients: Vec<Arc<FrameQueue>>,
-    /// The last position sent, by topic; `None` while the topic is not followed.
-    live: [Option<Position>; Topic::ALL.len()],
+    /// The last position sent, of each partition that is followed.
+    live: Positions,
     /// The read model's progress; `None` while it is not watched.
     applied: Option<Positions>,
     /// How often the event store went back.
@@ -80,10 +80,10 @@ impl Hub {
     pub(super) fn register(&self, sampled: bool) -> Arc<FrameQueue> {
         let frame_queue = Arc::new(FrameQueue::new(self.config.lag_bytes_max, sampled));
         let mut state = self.state();
-        if let Some(applied) = state.applied
+        if let Some(applied) = &state.applied
             && !sampled
         {
-            frame_queue.push(&Arc::new(FeedFrame::Applied(applied)));
+            frame_queue.push(&Arc::new(FeedFrame::Applied(applied.clone())));
         }
         state.clients.push(Arc::clone(&frame_queue));
         drop(state);
@@ -98,15 +98,19 @@ impl Hub {
             .retain(|other| !Arc::ptr_eq(other, frame_queue));
     }
 
-    /// The last positions sent of these topics; waits until all of them are followed.
-    pub(super) async fn live(&self, topics: &[Topic]) -> Positions {
-        self.until(|state| live_positions(state, topics)).await
+    /// The last positions sent of these partitions; waits until all of them are followed.
+    pub(super) async fn live(&self, partitions: &[Partition]) -> Positions {
+        self.until(|state| live_positions(state, partitions)).await
     }
 
     /// Joins the live events: exactly those after the returned positions go into `frame_queue`.
-    pub(super) async fn join(&self, frame_queue: &FrameQueue, topics: &[Topic]) -> Positions {
+    pub(super) async fn join(
+        &self,
+        frame_queue: &FrameQueue,
+        partitions: &[Partition],
+    ) -> Positions {
         self.until(|state| {
-            let positions = live_positions(state, topics)?;
+            let positions = live_positions(state, partitions)?;
             frame_queue.go_live();
             Some(positions)
         })
@@ -114,13 +118,13 @@ impl Hub {
     }
 
     /// Notes that a follower starts after this position.
-    pub(super) fn follows(&self, topic: Topic, from: Position) {
-        self.state().live[topic.index()] = Some(from);
+    pub(super) fn follows(&self, partition: Partition, from: Position) {
+        self.state().live.set(partition, from);
         self.changed.send_replace(());
     }
 
     /// Ends every open socket and forgets all positions: the event store went back behind what was sent since `turn` began, and the clients
-    /// begin anew. Does so once a turn, whichever topic shows it first.
+    /// begin anew. Does so once a turn, whichever partition shows it first.
     pub(super) fn went_back(&self, turn: u64) {
         let mut state = self.state();
         if state.turn != turn {
@@ -129,7 +133,7 @@ impl Hub {
         for client in state.clients.drain(..) {
             client.went_back.cancel();
         }
-        state.live = [None; Topic::ALL.len()];
+        state.live = Positions::NONE;
         state.applied = None;
         state.turn += 1;
     }
@@ -139,27 +143,27 @@ impl Hub {
         self.state().turn
     }
 
-    /// Whether a socket is still open; if not, notes that the topic is no longer followed.
-    pub(super) fn is_open_or_unfollow(&self, topic: Topic) -> bool {
+    /// Whether a socket is still open; if not, notes that the partition is no longer followed.
+    pub(super) fn is_open_or_unfollow(&self, partition: Partition) -> bool {
         let mut state = self.state();
         if state.clients.is_empty() {
-            state.live[topic.index()] = None;
+            state.live = state.live.only(|other| other != partition);
         }
         !state.clients.is_empty()
     }
 
     /// Sends a batch to every socket.
-    pub(super) fn publish(&self, topic: Topic, batch: &[RecordedEvent]) {
-        let frames = frame::events(topic, batch, self.config.frame_bytes_max);
+    pub(super) fn publish(&self, partition: Partition, batch: &[RecordedEvent]) {
+        let frames = frame::events(partition, batch, self.config.frame_bytes_max);
         let mut state = self.state();
         for events in frames {
-            state.live[topic.index()] = Some(events.last());
+            state.live.set(partition, events.last());
             state.send(false, FeedFrame::Events(events));
         }
         let is_sampled = |event: &&RecordedEvent| event.correlation.times.is_some();
         if state.clients.iter().any(|frame_queue| frame_queue.sampled) {
             let sampled = batch.iter().filter(is_sampled);
-            for events in frame::events(topic, sampled, self.config.frame_bytes_max) {
+            for events in frame::events(partition, sampled, self.config.frame_bytes_max) {
                 state.send(true, FeedFrame::Events(events));
             }
         }
@@ -173,21 +177,19 @@ impl Hub {
         }
     }
 
-    /// Sends the read model's progress to the ordinary sockets: the topics that moved.
+    /// Sends the read model's progress to the ordinary sockets: the partitions that moved.
     pub(super) fn applied(&self, now: &Positions) {
         let mut state = self.state();
         let mut news = Positions::NONE;
-        for (topic, position) in now.iter() {
-            if state
-                .applied
-                .is_none_or(|known| known.get(topic) < Some(position))
-            {
-                news.raise(topic, position);
+        for (partition, position) in now.iter() {
+            let known = state.applied.as_ref();
+            if known.is_none_or(|known| known.get(partition) < Some(position)) {
+                news.raise(partition, position);
             }
         }
         // The first answer is sent even if it is empty: clients wait for it.
         if state.applied.is_none() || !news.is_empty() {
-            state.send(false, FeedFrame::Applied(news));
+            state.send(false, FeedFrame::Applied(news.clone()));
         }
         state.applied.get_or_insert(Positions::NONE).merge(&news);
     }
@@ -202,10 +204,10 @@ impl Hub {
     }
 }
 
-fn live_positions(state: &HubState, topics: &[Topic]) -> Option<Positions> {
+fn live_positions(state: &HubState, partitions: &[Partition]) -> Option<Positions> {
     let mut positions = Positions::NONE;
-    for topic in topics {
-        positions.raise(*topic, state.live[topic.index()]?);
+    for partition in partitions {
+        positions.raise(*partition, state.live.get(*partition)?);
     }
     Some(positions)
 }

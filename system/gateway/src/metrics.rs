@@ -12,13 +12,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-/// Labels of a consumer group in a topic.
+/// Labels of a consumer group in a partition.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct GroupLabels {
     /// The consumer group.
     pub group: String,
-    /// The topic.
-    pub topic: &'static str,
+    /// The partition's name: that of its topic, from the second one on with its number.
+    pub topic: String,
 }
 
 /// Labels of requests to the gateway.

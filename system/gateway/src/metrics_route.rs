@@ -81,7 +81,7 @@ impl MetricsRoute {
         for status in groups.into_iter().flatten().flatten() {
             let labels = GroupLabels {
                 group: status.group,
-                topic: status.topic.name(),
+                topic: status.partition.to_string(),
             };
             let metrics = &self.metrics;
             let set = |family: &prometheus_client::metrics::family::Family<GroupLabels, _>, n| {

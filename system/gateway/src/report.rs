@@ -27,7 +27,7 @@ const LISTS: [(&str, List); 9] = [
 pub(super) async fn report(request: GatewayRequest) -> Result<Response, HttpError> {
     request.query_string(&[])?;
     let at_least = request.at_least(&Topic::ALL).await?;
-    let mut lists = LISTS.map(|(key, list)| (key, request.pages(list, at_least)));
+    let mut lists = LISTS.map(|(key, list)| (key, request.pages(list, at_least.clone())));
     let mut first = lists[0].1.next().await?;
     let body = body_writer::stream(&request.state, |mut body| async move {
         let mut open = "{\"result\":{";

@@ -43,7 +43,7 @@ impl GatewayRequest {
         &self,
         topics: &'a [Topic],
     ) -> impl Future<Output = Result<Positions, HttpError>> + use<'a> {
-        let asked = answered_positions::asked(self.http.headers());
+        let asked = answered_positions::asked(self.http.headers(), self.state.events.partitions());
         let state = Arc::clone(&self.state);
         async move {
             let mut wanted = asked?;

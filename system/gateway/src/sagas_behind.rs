@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use ordershop_contract::event_store::GroupStatus;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::queue_names;
 use ordershop_contract::topic::Topic;
 
@@ -26,7 +27,7 @@ const WINDOW: Duration = Duration::from_millis(500);
 /// What was seen of the groups.
 #[derive(Debug, Default)]
 pub(super) struct SagasBehind {
-    paces: HashMap<(String, Topic), Pace>,
+    paces: HashMap<(String, Partition), Pace>,
     /// Since when the wait is too long.
     too_long: Option<Instant>,
     /// Since when it is short.
@@ -35,7 +36,7 @@ pub(super) struct SagasBehind {
     impatient: bool,
 }
 
-/// How quickly a group handles a topic's events: what it had handled at the beginning of the window before, and of the present one.
+/// How quickly a group handles a partition's events: what it had handled at the beginning of the window before, and of the present one.
 #[derive(Debug)]
 struct Pace {
     before: (Instant, u64),
@@ -62,12 +63,12 @@ impl SagasBehind {
 
     /// How long a group's events wait; `None` for a group of others, or one that stands still.
     fn wait(&mut self, status: &GroupStatus, now: Instant) -> Option<Duration> {
-        if !TOPICS.contains(&status.topic) || !is_ours(&status.group) {
+        if !TOPICS.contains(&status.partition.topic) || !is_ours(&status.group) {
             return None;
         }
         let waiting = status.undelivered? + status.pending;
         let handled = status.delivered?.saturating_sub(status.pending);
-        let group = (status.group.clone(), status.topic);
+        let group = (status.group.clone(), status.partition);
         let pace = self.paces.entry(group).or_insert(Pace {
             before: (now, handled),
             present: (now, handled),
@@ -122,7 +123,7 @@ mod tests {
                 now: Instant::now(),
                 status: GroupStatus {
                     group: group.to_owned(),
-                    topic,
+                    partition: topic.into(),
                     undelivered: Some(0),
                     delivered: Some(0),
                     pending: 0,

@@ -19,6 +19,7 @@ use crate::proto::eventstore::{
     UnsubscribeRequest, UnsubscribeResponse,
 };
 use ordershop_contract::event_store::{self, Appended, EventStore};
+use ordershop_contract::partition::Partitions;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_grpc::message_size::MESSAGE_BYTES_MAX;
@@ -64,6 +65,17 @@ impl OriginalEventStore {
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
+    fn topic(&self, name: &str) -> Result<Topic, Status> {
+        if self.store.partitions() != Partitions::ONE {
+            return Err(Status::failed_precondition(
+                "the first OrderShop's contract knows no partitions: it serves a shop of --partitions 1 only",
+            ));
+        }
+        // Don't echo an arbitrarily long name.
+        let shown: String = name.chars().take(80).collect();
+        Topic::from_str(&shown).map_err(|unknown| Status::not_found(unknown.to_string()))
+    }
+
     async fn check_group(&self, topic: Topic, group: &str) -> Result<(), Status> {
         let fits =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
@@ -74,7 +86,7 @@ impl OriginalEventStore {
         }
         let groups = self.store.groups().await;
         let groups = groups.map_err(|error| error::of_store(&error))?;
-        let mut groups = groups.iter().filter(|other| other.topic == topic);
+        let mut groups = groups.iter().filter(|other| other.partition.topic == topic);
         if groups.clone().count() >= GROUPS_MAX && !groups.any(|other| other.group == group) {
             return Err(Status::resource_exhausted(format!(
                 "topic {topic} already has {GROUPS_MAX} groups; join one of them"
@@ -87,7 +99,7 @@ impl OriginalEventStore {
         let mut text = Vec::new();
         let mut after = Position::START;
         loop {
-            let page = self.store.read(topic, after, PAGE_EVENTS).await;
+            let page = self.store.read(topic.into(), after, PAGE_EVENTS).await;
             let page = page.map_err(|error| error::of_store(&error))?;
             let Some(last) = page.last() else { break };
             after = last.position;
@@ -108,12 +120,6 @@ impl OriginalEventStore {
     }
 }
 
-fn topic(name: &str) -> Result<Topic, Status> {
-    // Don't echo an arbitrarily long name.
-    let shown: String = name.chars().take(80).collect();
-    Topic::from_str(&shown).map_err(|unknown| Status::not_found(unknown.to_string()))
-}
-
 #[tonic::async_trait]
 impl event_store_server::EventStore for OriginalEventStore {
     type subscribeStream = BoxStream<'static, Result<Notification, Status>>;
@@ -126,7 +132,7 @@ impl event_store_server::EventStore for OriginalEventStore {
             event_topic,
             event_info,
         } = request.into_inner();
-        let transaction = published::transaction(topic(&event_topic)?, &event_info)
+        let transaction = published::transaction(self.topic(&event_topic)?, &event_info)
             .map_err(Status::invalid_argument)?;
         let event_id = transaction.events[0].event_id.clone();
         let appended = self.store.append(vec![transaction]).await;
@@ -148,14 +154,14 @@ impl event_store_server::EventStore for OriginalEventStore {
     ) -> Result<Response<Self::subscribeStream>, Status> {
         let connection = error::connection(&request)?;
         let request = request.into_inner();
-        let topic = topic(&request.event_topic)?;
+        let topic = self.topic(&request.event_topic)?;
         if self.drain.is_cancelled() {
             return Err(error::stopping());
         }
         let drain = self.drain.clone();
         if request.group_name.is_empty() {
             let subscribed = self.subscriptions.enter(connection.number, topic)?;
-            let after = self.store.last_position(topic).await;
+            let after = self.store.last_position(topic.into()).await;
             let after = after.map_err(|error| error::of_store(&error))?;
             let store = Arc::clone(&self.store);
             let stream = topic_stream::open(store, topic, after, subscribed, drain);
@@ -165,7 +171,7 @@ impl event_store_server::EventStore for OriginalEventStore {
         let subscribed = self.subscriptions.enter(connection.number, topic)?;
         let subscription = self.store.subscribe(event_store::SubscribeRequest {
             group: request.group_name,
-            topic,
+            partition: topic.into(),
             consumer: format!("original-{}", uuid::Uuid::now_v7().simple()),
             batch_max: group::BATCH_EVENTS_MAX,
         });
@@ -180,7 +186,7 @@ impl event_store_server::EventStore for OriginalEventStore {
         request: Request<UnsubscribeRequest>,
     ) -> Result<Response<UnsubscribeResponse>, Status> {
         let connection = error::connection(&request)?;
-        let topic = topic(&request.into_inner().event_topic)?;
+        let topic = self.topic(&request.into_inner().event_topic)?;
         let ending = self.subscriptions.unsubscribe(connection.number, topic);
         let success = !ending.is_empty();
         // Wait, so that closing the connection next doesn't look like a crash. Bounded, because a stream that the client doesn't read may stay.
@@ -193,7 +199,7 @@ impl event_store_server::EventStore for OriginalEventStore {
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
-        let topic = topic(&request.into_inner().event_topic)?;
+        let topic = self.topic(&request.into_inner().event_topic)?;
         // Can't fail: the semaphore is never closed.
         let _permit = self.gets.acquire().await;
         let events = self.whole(topic).await?;

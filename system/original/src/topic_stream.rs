@@ -66,9 +66,9 @@ impl TopicStream {
             if let Some(event) = self.batch.pop_front() {
                 return Some(Ok(event));
             }
-            let follow = self
-                .store
-                .follow(self.topic, self.after, BATCH_EVENTS_MAX, WAIT_MAX);
+            let follow =
+                self.store
+                    .follow(self.topic.into(), self.after, BATCH_EVENTS_MAX, WAIT_MAX);
             let read = tokio::select! {
                 biased;
                 () = self.subscribed.unsubscribed.cancelled() => return None,

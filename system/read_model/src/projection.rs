@@ -6,10 +6,10 @@ use serde::Deserialize;
 use super::keys::{Collection, index_member, indexed_fields};
 use super::validation;
 use ordershop_contract::event_store::RecordedEvent;
-use ordershop_contract::topic::Topic;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::wire::action;
 
-/// The changes of a batch of one topic's events. Later events override earlier ones of the same aggregate.
+/// The changes of a batch of one partition's events. Later events override earlier ones of the same aggregate.
 #[derive(Debug, Default)]
 pub struct Projection {
     /// Entities as they are after the batch (`None`: deleted), by id: `version|JSON`.
@@ -65,7 +65,7 @@ impl Projection {
                     .insert(event.entity_id.clone().into(), Some(value()));
             }
             // What is archived of the inventories are orders' reservations.
-            action::ARCHIVED if event.topic == Collection::Reservations.topic() => {
+            action::ARCHIVED if event.partition.topic == Collection::Reservations(0).topic() => {
                 self.reservations
                     .insert(event.entity_id.clone().into(), None);
             }
@@ -79,7 +79,7 @@ impl Projection {
                 self.index(event, true);
             }
             other => {
-                tracing::warn!(topic = %event.topic, action = other, "an event has an action that the read model doesn't know; it changes only the version");
+                tracing::warn!(topic = %event.partition, action = other, "an event has an action that the read model doesn't know; it changes only the version");
                 self.change_version_only(event);
             }
         }
@@ -100,7 +100,7 @@ impl Projection {
     pub(super) fn version_only_in(&self, collection: Collection) -> Vec<String> {
         let is_known = |id: &String| match collection {
             Collection::Entities(_) => self.entities.contains_key(id),
-            Collection::Reservations => self.reservations.contains_key(id),
+            Collection::Reservations(_) => self.reservations.contains_key(id),
         };
         self.version_only
             .keys()
@@ -117,12 +117,12 @@ impl Projection {
         replace_version(&mut value, version);
         match collection {
             Collection::Entities(_) => drop(self.entities.insert(id, Some(value))),
-            Collection::Reservations => drop(self.reservations.insert(id, Some(value))),
+            Collection::Reservations(_) => drop(self.reservations.insert(id, Some(value))),
         }
     }
 
     fn index(&mut self, event: &RecordedEvent, there: bool) {
-        let fields = indexed_fields(event.topic);
+        let fields = indexed_fields(event.partition.topic);
         if fields.is_empty() {
             return;
         }
@@ -143,10 +143,10 @@ impl Projection {
         self.entities.is_empty() && self.reservations.is_empty()
     }
 
-    /// Adds the commands that write the changes of `topic` to a transaction.
-    pub(super) fn write_to(&self, topic: Topic, pipe: &mut redis::Pipeline) {
-        let entities = Collection::Entities(topic).key();
-        let ids = super::keys::ids_key(topic);
+    /// Adds the commands that write the changes of a partition to a transaction.
+    pub(super) fn write_to(&self, partition: Partition, pipe: &mut redis::Pipeline) {
+        let entities = Collection::Entities(partition.topic).key(partition);
+        let ids = super::keys::ids_key(partition);
         let (kept, gone): (Vec<_>, Vec<_>) =
             self.entities.iter().partition(|(_, value)| value.is_some());
         if !kept.is_empty() {
@@ -170,9 +170,9 @@ impl Projection {
                 remove.ignore();
             }
         }
-        self.write_reservations_to(pipe);
-        for &field in indexed_fields(topic) {
-            let key = super::keys::index_key(topic, field);
+        self.write_reservations_to(partition, pipe);
+        for &field in indexed_fields(partition.topic) {
+            let key = super::keys::index_key(partition, field);
             for (command, there) in [("ZADD", true), ("ZREM", false)] {
                 let members: Vec<&str> = self
                     .members
@@ -195,8 +195,8 @@ impl Projection {
         }
     }
 
-    fn write_reservations_to(&self, pipe: &mut redis::Pipeline) {
-        let key = Collection::Reservations.key();
+    fn write_reservations_to(&self, partition: Partition, pipe: &mut redis::Pipeline) {
+        let key = Collection::Reservations(partition.number).key(partition);
         let (kept, gone): (Vec<_>, Vec<_>) = self
             .reservations
             .iter()

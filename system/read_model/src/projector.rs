@@ -1,7 +1,7 @@
-//! Projectors: one a topic. Each applies the events after the position in the cache, in stream order, to the overlay, where readers see them at
+//! Projectors: one a partition. Each applies the events after the position in the cache, in stream order, to the overlay, where readers see them at
 //! once, and after a bounded linger writes the changes, the indexes, dead letters and the position in one transaction. A projector whose
 //! position was changed by another one writes nothing and begins anew with the position in the cache. If the event at the position is gone
-//! from the stream, the stream went back: the topic is projected anew.
+//! from the stream, the stream went back: the partition is projected anew.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use ordershop_contract::event_store::{
     EventStoreError, READ_MODEL, RecordedEvent, SubscribeRequest,
 };
 use ordershop_contract::failpoint::Failpoint;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
 use ordershop_redis::applied::{self, Channels, position_key, position_of};
 use ordershop_redis::connection::{MultiplexedConnection, RedisLink};
@@ -43,11 +43,11 @@ enum ProjectorError {
     Moved,
 }
 
-/// Applies a topic's events until the context stops.
+/// Applies a partition's events until the context stops.
 pub(super) async fn run(
     context: ServiceContext,
     link: RedisLink,
-    topic: Topic,
+    partition: Partition,
     (store, applied): (ReadStore, AppliedPositions),
     config: ProjectionConfig,
 ) {
@@ -56,16 +56,16 @@ pub(super) async fn run(
         let connected = async {
             let projector = Projector {
                 context: &context,
-                topic,
+                partition,
                 store: &store,
                 applied: &applied,
                 config,
-                connection: link.dedicated_for(&position_key(topic)).await?,
-                channels: Channels::of(&link, topic),
+                connection: link.dedicated_for(&position_key(partition)).await?,
+                channels: Channels::of(&link, partition),
                 position: Position::START,
                 written: Position::START,
                 unwritten: None,
-                letters: ProjectionLetters::none(topic),
+                letters: ProjectionLetters::none(partition),
                 epoch: None,
                 is_full: false,
             };
@@ -78,7 +78,7 @@ pub(super) async fn run(
         match outcome {
             Err(ProjectorError::EventStore(EventStoreError::Closed)) => return,
             Err(error) => {
-                tracing::warn!(%topic, %error, "the projection was interrupted; trying again")
+                tracing::warn!(topic = %partition, %error, "the projection was interrupted; trying again")
             }
             Ok(()) => {}
         }
@@ -88,7 +88,7 @@ pub(super) async fn run(
 
 struct Projector<'a> {
     context: &'a ServiceContext,
-    topic: Topic,
+    partition: Partition,
     store: &'a ReadStore,
     applied: &'a AppliedPositions,
     config: ProjectionConfig,
@@ -124,12 +124,12 @@ impl Projector<'_> {
     async fn project(mut self, backoff: &mut Backoff) -> Result<(), ProjectorError> {
         self.read_position().await?;
         if self.is_gone().await? {
-            tracing::warn!(topic = %self.topic, position = %self.position, "the last applied event is gone from the stream, which went back; the topic is projected anew");
+            tracing::warn!(topic = %self.partition, position = %self.position, "the last applied event is gone from the stream, which went back; the topic is projected anew");
             self.clear().await?;
         }
         let request = SubscribeRequest {
             group: READ_MODEL.to_owned(),
-            topic: self.topic,
+            partition: self.partition,
             consumer: self.context.instance.clone(),
             batch_max: BATCH_EVENTS_MAX,
         };
@@ -154,7 +154,7 @@ impl Projector<'_> {
                     return Err(ProjectorError::Moved);
                 }
                 let letters =
-                    ProjectionLetters::after(&mut self.connection, self.topic, self.position);
+                    ProjectionLetters::after(&mut self.connection, self.partition, self.position);
                 self.letters = letters.await?;
             }
             let received_at_us = now_us();
@@ -188,13 +188,13 @@ impl Projector<'_> {
     /// Whether the stream has lost the last applied event.
     async fn is_gone(&self) -> Result<bool, EventStoreError> {
         let events = &self.context.events;
-        events.is_gone(self.topic, self.position).await
+        events.is_gone(self.partition, self.position).await
     }
 
     /// Whether no event lies between the position and a batch: the batch follows the position as it was when the epoch began, and it may have
     /// been set back since.
     async fn is_followed_by(&self, batch: &[RecordedEvent]) -> Result<bool, EventStoreError> {
-        let next = self.context.events.read(self.topic, self.position, 1);
+        let next = self.context.events.read(self.partition, self.position, 1);
         let next = next.await?.first().map(|event| event.position);
         let first = batch.first().map(|event| event.position);
         Ok(next >= first || first <= Some(self.position))
@@ -203,7 +203,7 @@ impl Projector<'_> {
     /// Looks whether the cache or the stream went back. While this projector stands by, another one moves the position.
     async fn look_back(&mut self) -> Result<(), ProjectorError> {
         let mut get = redis::cmd("GET");
-        get.arg(position_key(self.topic));
+        get.arg(position_key(self.partition));
         let there = position_of(get.query_async(&mut self.connection).await?)?;
         if there != self.position && self.epoch.is_none() {
             self.read_position().await?;
@@ -216,13 +216,13 @@ impl Projector<'_> {
         }
     }
 
-    /// Deletes what the topic's projection has written, unless another projector has moved the position.
+    /// Deletes what the partition's projection has written, unless another projector has moved the position.
     async fn clear(&mut self) -> Result<(), ProjectorError> {
         let mut pipe = redis::pipe();
         pipe.cmd("MULTI").ignore();
-        pipe.cmd("UNLINK").arg(keys_of(self.topic)).ignore();
+        pipe.cmd("UNLINK").arg(keys_of(self.partition)).ignore();
         let applied = &self.channels.applied;
-        let told = applied::message(applied, self.topic, Position::START, None);
+        let told = applied::message(applied, self.partition, Position::START, None);
         pipe.add_command(told).ignore();
         pipe.cmd("EXEC").ignore();
         pipe.query_async::<()>(&mut self.connection).await?;
@@ -231,7 +231,7 @@ impl Projector<'_> {
 
     /// Watches and reads the position, and drops what is applied beyond it. No position means that the cache is empty.
     async fn read_position(&mut self) -> Result<(), ProjectorError> {
-        let key = position_key(self.topic);
+        let key = position_key(self.partition);
         let known = self.applied.written();
         let (position,): (Option<String>,) = redis::pipe()
             // Ends an earlier watch, which others' writes have broken meanwhile.
@@ -249,8 +249,8 @@ impl Projector<'_> {
         self.position = position_of(position)?;
         self.written = self.position;
         self.unwritten = None;
-        *self.store.overlay().of(self.topic) = Projection::default();
-        self.applied.found(self.topic, self.position, &known);
+        *self.store.overlay().of(self.partition) = Projection::default();
+        self.applied.found(self.partition, self.position, &known);
         Ok(())
     }
 
@@ -260,19 +260,19 @@ impl Projector<'_> {
         let Some((last, _)) = events[known..].split_last() else {
             return Ok(());
         };
-        let (topic, events) = (self.topic, &events[known..]);
+        let (partition, events) = (self.partition, &events[known..]);
         let unwritten = self.unwritten.get_or_insert_with(|| Unwritten {
             given: Vec::new(),
             letters: Vec::new(),
             due: Instant::now() + until_tick(self.config.linger),
         });
         {
-            let mut changes = self.store.overlay().of(topic);
+            let mut changes = self.store.overlay().of(partition);
             for event in events {
                 let letter = match changes.apply(event) {
                     Ok(()) => self.letters.without(event),
                     Err(reason) => {
-                        tracing::error!(%topic, position = %event.position, reason, "an event is malformed; it goes to the dead letters");
+                        tracing::error!(topic = %partition, position = %event.position, reason, "an event is malformed; it goes to the dead letters");
                         self.letters.of(event, &reason)
                     }
                 };
@@ -282,7 +282,7 @@ impl Projector<'_> {
         self.position = last.position;
         self.config.planted_cpu_cost.spend(events.len());
         self.set_versions().await?;
-        self.applied.applied_here(topic, self.position);
+        self.applied.applied_here(partition, self.position);
         Failpoint::ChangesComputed.pass();
         Ok(())
     }
@@ -290,7 +290,7 @@ impl Projector<'_> {
     /// Tells that a batch with events of a sampled request, which came at this time, is applied.
     async fn tell_sampled(&mut self, received_at_us: u64) -> redis::RedisResult<()> {
         let (channel, received) = (&self.channels.applied, Some(received_at_us));
-        let told = applied::message(channel, self.topic, self.position, received);
+        let told = applied::message(channel, self.partition, self.position, received);
         told.exec_async(&mut self.connection).await
     }
 
@@ -331,15 +331,15 @@ impl Projector<'_> {
             return Err(ProjectorError::Moved);
         }
         self.written = self.position;
-        self.applied.written_here(self.topic, self.position);
-        *self.store.overlay().of(self.topic) = Projection::default();
+        self.applied.written_here(self.partition, self.position);
+        *self.store.overlay().of(self.partition) = Projection::default();
         let unwritten = self.unwritten.take();
         Ok(unwritten.map_or_else(Vec::new, |unwritten| unwritten.given))
     }
 
     /// Sends the changes; returns Redis's answer and the position that is there then.
     async fn send_changes(&mut self) -> redis::RedisResult<(Value, Option<String>)> {
-        let key = position_key(self.topic);
+        let key = position_key(self.partition);
         let mut pipe = redis::pipe();
         if self.is_full {
             let mut changes = redis::pipe();
@@ -348,7 +348,7 @@ impl Projector<'_> {
                 Position::START => String::new(),
                 position => position.to_string(),
             };
-            let mut keys = keys_of(self.topic);
+            let mut keys = keys_of(self.partition);
             keys.push(self.letters.key().to_owned());
             pipe.add_command(when_full(&keys, &before, &changes));
         } else {
@@ -364,8 +364,8 @@ impl Projector<'_> {
 
     /// Adds the commands that write what is applied, and tell it.
     fn add_changes(&self, pipe: &mut Pipeline) {
-        let (topic, position) = (self.topic, self.position);
-        self.store.overlay().of(topic).write_to(topic, pipe);
+        let (partition, position) = (self.partition, self.position);
+        self.store.overlay().of(partition).write_to(partition, pipe);
         for letter in self
             .unwritten
             .iter()
@@ -373,29 +373,32 @@ impl Projector<'_> {
         {
             pipe.add_command(letter.clone()).ignore();
         }
-        let key = position_key(topic);
+        let key = position_key(partition);
         pipe.cmd("SET").arg(key).arg(position.to_string()).ignore();
-        let told = applied::message(&self.channels.written, topic, position, None);
+        let told = applied::message(&self.channels.written, partition, position, None);
         pipe.add_command(told).ignore();
     }
 
     /// Reads the cache entries of aggregates whose events changed only the version. The watch on the position guards them.
     async fn set_versions(&mut self) -> Result<(), ProjectorError> {
-        for collection in [Collection::Entities(self.topic), Collection::Reservations] {
+        for collection in [
+            Collection::Entities(self.partition.topic),
+            Collection::Reservations(self.partition.number),
+        ] {
             let ids = self
                 .store
                 .overlay()
-                .of(self.topic)
+                .of(self.partition)
                 .version_only_in(collection);
-            if ids.is_empty() || collection.topic() != self.topic {
+            if ids.is_empty() || collection.topic() != self.partition.topic {
                 continue;
             }
             let there: Vec<Option<String>> = redis::cmd("HMGET")
-                .arg(collection.key())
+                .arg(collection.key(self.partition))
                 .arg(&ids)
                 .query_async(&mut self.connection)
                 .await?;
-            let mut changes = self.store.overlay().of(self.topic);
+            let mut changes = self.store.overlay().of(self.partition);
             for (id, value) in ids.into_iter().zip(there) {
                 if let Some(value) = value {
                     changes.set_version(collection, id, value);

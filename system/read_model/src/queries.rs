@@ -13,14 +13,15 @@ use serde_json::value::RawValue;
 use super::applied_positions::AppliedPositions;
 use super::keys::Collection;
 use super::lookup::answer_all;
+use super::partitions_behind::PartitionsBehind;
 use super::query::{
     BadQuery, Choice, Form, Lookup, Query, Question, page_limit, parse, parse_entities, parse_facts,
 };
 use super::store::ReadStore;
-use super::topics_behind::TopicsBehind;
 use super::{lookup, order_report, orders, pages};
 use ordershop_contract::event_store::EventStore;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueName};
+use ordershop_contract::partition::Partition;
 use ordershop_contract::payload::{PAGE_ENTITIES_MAX, PAGE_ORDERS_MAX};
 use ordershop_contract::position::Positions;
 use ordershop_contract::queue_names as names;
@@ -43,7 +44,7 @@ const WENT_BACK: &str = "what was applied went back meanwhile";
 pub(super) struct Queries {
     pub(super) store: ReadStore,
     pub(super) applied: AppliedPositions,
-    pub(super) behind: TopicsBehind,
+    pub(super) behind: PartitionsBehind,
     pub(super) events: Arc<dyn EventStore>,
 }
 
@@ -116,10 +117,10 @@ impl Queries {
         }
         if !waiting.is_empty() {
             match self.caught_up(&wanted).await {
-                Ok(topics) => {
+                Ok(partitions) => {
                     for (place, question) in waiting {
                         let mut missing = self.applied.missing(&question.at_least);
-                        if missing.any(|(topic, _)| topics.contains(&topic)) {
+                        if missing.any(|(partition, _)| partitions.contains(&partition)) {
                             let why = behind(&question.at_least);
                             answers[place] = Some(Err(later(&batch[place], &why)));
                         } else {
@@ -156,8 +157,8 @@ impl Queries {
         }
     }
 
-    /// Waits a moment for the positions, and longer while their topics are applied further; returns the topics that are still behind.
-    async fn caught_up(&self, wanted: &Positions) -> Result<Vec<Topic>, Box<RawValue>> {
+    /// Waits a moment for the positions, and longer while their partitions are applied further; returns those that are still behind.
+    async fn caught_up(&self, wanted: &Positions) -> Result<Vec<Partition>, Box<RawValue>> {
         let wait_max = Duration::from_millis(BATCH_WAIT_MS_MAX);
         let began = Instant::now();
         loop {
@@ -168,7 +169,7 @@ impl Queries {
             let now = self.applied.now();
             let goes_on = behind
                 .iter()
-                .all(|topic| now.get(*topic) > before.get(*topic));
+                .all(|partition| now.get(*partition) > before.get(*partition));
             if behind.is_empty() {
                 return Ok(behind);
             }
@@ -181,7 +182,7 @@ impl Queries {
 
     /// Whether waiting for the positions is in vain for the moment.
     fn is_behind(&self, wanted: &Positions) -> bool {
-        let missing = self.applied.missing(wanted).map(|(topic, _)| topic);
+        let missing = self.applied.missing(wanted).map(|(partition, _)| partition);
         self.behind.has(missing, Instant::now())
     }
 
@@ -303,6 +304,7 @@ mod tests {
     use crate::projection::Projection;
     use ordershop_contract::correlation::Correlation;
     use ordershop_contract::event_store::RecordedEvent;
+    use ordershop_contract::partition::Partitions;
     use ordershop_contract::position::Position;
     use ordershop_redis::applied::AppliedWatch;
     use ordershop_redis::connection::RedisLink;
@@ -324,7 +326,7 @@ mod tests {
 
     fn product() -> RecordedEvent {
         RecordedEvent {
-            topic: Topic::Product,
+            partition: Topic::Product.into(),
             position: AT,
             event_id: "e".into(),
             action: "entity_created".to_owned(),
@@ -369,13 +371,13 @@ mod tests {
             .arg(AT.to_string())
             .arg(&["a", "b"]);
         cart.exec_async(&mut connection).await.unwrap();
-        let store = ReadStore::new(&link);
+        let store = ReadStore::new(&link, Partitions::ONE);
         let stop = CancellationToken::new();
-        let told = AppliedWatch::of_written(link.clone(), link.shared(), stop);
+        let told = AppliedWatch::of_written(link.clone(), Partitions::ONE, link.shared(), stop);
         let queries = Queries {
             store: store.clone(),
             applied: AppliedPositions::new(store.clone(), told),
-            behind: TopicsBehind::default(),
+            behind: PartitionsBehind::default(),
             events,
         };
         let tea = store.overlay().of(Topic::Product).apply(&product());

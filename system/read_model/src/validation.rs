@@ -16,7 +16,7 @@ use ordershop_contract::wire::{WireEntity, action};
 /// What is wrong with the data.
 pub(super) fn check(event: &RecordedEvent) -> Result<(), String> {
     match event.action.as_str() {
-        action::CREATED | action::UPDATED => match event.topic {
+        action::CREATED | action::UPDATED => match event.partition.topic {
             Topic::Customer => entity::<Customer>(event),
             Topic::Product => entity::<Product>(event),
             Topic::Inventory => entity::<Inventory>(event),
@@ -26,13 +26,16 @@ pub(super) fn check(event: &RecordedEvent) -> Result<(), String> {
             Topic::Shipping => entity::<Shipping>(event),
             Topic::Mail => Err("a mail can't be created or updated, only sent".to_owned()),
         },
-        action::MAIL_SENT if event.topic == Topic::Mail => parse::<Mail>(event).map(drop),
-        action::STOCK_RESERVED | action::STOCK_RELEASED if event.topic == Topic::Inventory => {
+        action::MAIL_SENT if event.partition.topic == Topic::Mail => parse::<Mail>(event).map(drop),
+        action::STOCK_RESERVED | action::STOCK_RELEASED
+            if event.partition.topic == Topic::Inventory =>
+        {
             named(event, &parse::<Reservation>(event)?.order_id)
         }
-        action::MAIL_SENT | action::STOCK_RESERVED | action::STOCK_RELEASED => {
-            Err(format!("{} is not of topic {}", event.action, event.topic))
-        }
+        action::MAIL_SENT | action::STOCK_RESERVED | action::STOCK_RELEASED => Err(format!(
+            "{} is not of topic {}",
+            event.action, event.partition.topic
+        )),
         _ => Ok(()),
     }
 }
@@ -43,7 +46,7 @@ fn entity<E: WireEntity>(event: &RecordedEvent) -> Result<(), String> {
 
 fn parse<T: DeserializeOwned>(event: &RecordedEvent) -> Result<T, String> {
     serde_json::from_str(event.data.get())
-        .map_err(|error| format!("its data is not a valid {}: {error}", event.topic))
+        .map_err(|error| format!("its data is not a valid {}: {error}", event.partition.topic))
 }
 
 fn named(event: &RecordedEvent, id: &str) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! How far the read model has applied the topics. A projection publishes its topic's position when events are applied, and again when they are
+//! How far the read model has applied the partitions. A projection publishes its partition's position when events are applied, and again when they are
 //! written, so that nobody has to ask again: whoever waits subscribes, as long as somebody waits. Knows where positions are kept and how they
 //! are told, not what is applied.
 
@@ -17,18 +17,18 @@ use crate::shared_connection::SharedConnection;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::clock::now_us;
 use ordershop_contract::event_store::Applied;
+use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::{BadPosition, Position, Positions, Projected};
-use ordershop_contract::topic::Topic;
 
 /// Interval between looks whether somebody still waits and whether the connection still answers.
 const LOOK: Duration = Duration::from_secs(1);
 /// Most batches with events of sampled requests that are remembered: more than are applied between two waits.
 const BATCHES_MAX: usize = 256;
 
-/// The key of the position up to which a topic's events are applied.
+/// The key of the position up to which a partition's events are applied.
 #[must_use]
-pub fn position_key(topic: Topic) -> String {
-    format!("position:{{{topic}}}")
+pub fn position_key(partition: impl Into<Partition>) -> String {
+    format!("position:{{{}}}", partition.into())
 }
 
 /// The position that is kept there; without one the cache is empty.
@@ -40,7 +40,7 @@ pub fn position_of(kept: Option<String>) -> RedisResult<Position> {
     kept.map_or(Ok(Position::START), |text| text.parse().map_err(odd))
 }
 
-/// The sharded channels of a topic's positions in a database. They have the slot of the topic's keys, and belong to all databases of a server.
+/// The sharded channels of a partition's positions in a database. They have the slot of the partition's keys, and belong to all databases of a server.
 #[derive(Clone, Debug)]
 pub struct Channels {
     /// Tells what queries see where it is projected.
@@ -50,10 +50,10 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// The channels of a topic in the link's database.
+    /// The channels of a partition in the link's database.
     #[must_use]
-    pub fn of(link: &RedisLink, topic: Topic) -> Self {
-        let applied = format!("applied:{}:{{{topic}}}", link.database());
+    pub fn of(link: &RedisLink, partition: impl Into<Partition>) -> Self {
+        let applied = format!("applied:{}:{{{}}}", link.database(), partition.into());
         Self {
             written: format!("{applied}:written"),
             applied,
@@ -61,15 +61,15 @@ impl Channels {
     }
 }
 
-/// The message that a topic is applied up to a position; `received_at_us` says when its events came, if one of them is of a sampled request.
+/// The message that a partition is applied up to a position; `received_at_us` says when its events came, if one of them is of a sampled request.
 #[must_use]
 pub fn message(
     channel: &str,
-    topic: Topic,
+    partition: Partition,
     position: Position,
     received_at_us: Option<u64>,
 ) -> Cmd {
-    let mut text = Positions::of(topic, position).to_string();
+    let mut text = Positions::of(partition, position).to_string();
     if let Some(at) = received_at_us {
         text.push_str(&format!(" {at}"));
     }
@@ -91,11 +91,9 @@ impl Heard {
     /// Takes positions that are reached at least, and returns whether they say anything new.
     fn raise(&mut self, kept: &Positions) -> bool {
         let positions = self.positions.get_or_insert_default();
-        let before = *positions;
-        for (topic, at) in kept.iter() {
-            positions.raise(topic, at);
-        }
-        *positions != before
+        let is_news = kept.is_beyond(positions);
+        positions.merge(kept);
+        is_news
     }
 
     /// Takes a message's position, and returns whether it says anything new. On a channel of `latest`, one below the last shows that the topic is
@@ -108,26 +106,28 @@ impl Heard {
         };
         let moved: Positions = moved.parse().unwrap_or_default();
         let positions = self.positions.get_or_insert_default();
-        let before = *positions;
-        for (topic, to) in moved.iter() {
+        let mut is_news = received_at_us.is_some();
+        for (partition, to) in moved.iter() {
+            let before = positions.get(partition);
             if is_latest {
-                positions.set(topic, to);
+                positions.set(partition, to);
             } else {
-                positions.raise(topic, to);
+                positions.raise(partition, to);
             }
+            is_news |= positions.get(partition) != before;
             if let Some(received_at_us) = received_at_us {
                 if self.batches.len() == BATCHES_MAX {
                     self.batches.pop_front();
                 }
                 self.batches.push_back(Projected {
-                    topic,
+                    partition,
                     to,
                     received_at_us,
                     applied_at_us: at_us,
                 });
             }
         }
-        *positions != before || received_at_us.is_some()
+        is_news
     }
 }
 
@@ -138,6 +138,7 @@ pub struct AppliedWatch(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     link: RedisLink,
+    partitions: Partitions,
     connection: SharedConnection,
     /// The channels that tell the positions that are waited for.
     latest: Vec<String>,
@@ -154,34 +155,38 @@ impl AppliedWatch {
     #[must_use]
     pub fn of_applied(
         link: RedisLink,
+        partitions: Partitions,
         connection: SharedConnection,
         stop: CancellationToken,
     ) -> Self {
-        let channels = Topic::ALL.map(|topic| Channels::of(&link, topic));
-        let channels = channels.map(|of| (of.applied, of.written));
-        Self::start(link, connection, channels.into_iter().unzip(), stop)
+        let channels = partitions.all().map(|of| Channels::of(&link, of));
+        let channels = channels.map(|of| (of.applied, of.written)).unzip();
+        Self::start((link, partitions), connection, channels, stop)
     }
 
     /// Waits for positions that are written, until `stop` is cancelled. Must be called in a tokio runtime.
     #[must_use]
     pub fn of_written(
         link: RedisLink,
+        partitions: Partitions,
         connection: SharedConnection,
         stop: CancellationToken,
     ) -> Self {
-        let channels = Topic::ALL.map(|topic| Channels::of(&link, topic).written);
-        Self::start(link, connection, (channels.to_vec(), Vec::new()), stop)
+        let channels = partitions.all().map(|of| Channels::of(&link, of).written);
+        let channels = (channels.collect(), Vec::new());
+        Self::start((link, partitions), connection, channels, stop)
     }
 
     /// Reads positions over `connection`, and listens over one of its own to each server.
     fn start(
-        link: RedisLink,
+        (link, partitions): (RedisLink, Partitions),
         connection: SharedConnection,
         (latest, least): (Vec<String>, Vec<String>),
         stop: CancellationToken,
     ) -> Self {
         let watch = Self(Arc::new(Inner {
             link,
+            partitions,
             connection,
             latest,
             least,
@@ -193,17 +198,20 @@ impl AppliedWatch {
         watch
     }
 
-    /// Waits until a topic is applied beyond `after`, at most `wait_max`; returns how far each is applied, or `None` if Redis is away.
+    /// Waits until a partition is applied beyond `after`, at most `wait_max`; returns how far each is applied, or `None` if Redis is away.
     pub async fn beyond(&self, after: &Positions, wait_max: Duration) -> Option<Applied> {
         let mut heard = self.0.heard.subscribe();
         self.0.asked.notify_one();
-        let moved = heard.wait_for(|heard| heard.positions.is_some_and(|now| now.is_beyond(after)));
+        let moved = heard.wait_for(|heard| {
+            let now = heard.positions.as_ref();
+            now.is_some_and(|now| now.is_beyond(after))
+        });
         // If none moved in time, the present ones are the answer.
         let _ = tokio::time::timeout(wait_max, moved).await;
         let heard = self.0.heard.borrow();
-        let news = |batch: &&Projected| after.get(batch.topic) < Some(batch.to);
+        let news = |batch: &&Projected| after.get(batch.partition) < Some(batch.to);
         Some(Applied {
-            positions: heard.positions?,
+            positions: heard.positions.clone()?,
             batches: heard.batches.iter().filter(news).copied().collect(),
         })
     }
@@ -266,16 +274,16 @@ impl Inner {
         }
     }
 
-    /// The positions as they are kept; the start for a topic that has none.
+    /// The positions as they are kept; the start for a partition that has none.
     async fn positions(&self) -> RedisResult<Positions> {
         let mut pipe = redis::pipe();
-        for topic in Topic::ALL {
-            pipe.cmd("GET").arg(position_key(topic));
+        for partition in self.partitions.all() {
+            pipe.cmd("GET").arg(position_key(partition));
         }
         let kept: Vec<Option<String>> = pipe.query_async(&mut self.connection.clone()).await?;
         let mut positions = Positions::NONE;
-        for (topic, kept) in Topic::ALL.into_iter().zip(kept) {
-            positions.set(topic, position_of(kept)?);
+        for (partition, kept) in self.partitions.all().zip(kept) {
+            positions.set(partition, position_of(kept)?);
         }
         Ok(positions)
     }

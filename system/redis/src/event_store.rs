@@ -1,4 +1,4 @@
-//! The event store on Redis Streams: one stream and one writer a topic, and consumer groups for subscribers. Knows keys and commands; not
+//! The event store on Redis Streams: one stream and one writer a partition, and consumer groups for subscribers. Knows keys and commands; not
 //! the meaning of events, nor who appends them.
 
 mod acknowledgement;
@@ -21,6 +21,7 @@ mod keys;
 mod lags;
 mod lease;
 mod ledger;
+mod members;
 mod projection_letters;
 mod projection_subscription;
 pub(crate) mod putting_back;
@@ -38,6 +39,7 @@ mod version_cache;
 mod writer;
 mod xinfo;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,6 +57,7 @@ use self::forwarder::Forwarder;
 use self::inlet::{Inlet, check_transaction};
 use self::keys::{Keys, WRITER};
 use self::lags::Lags;
+use self::members::MembersHere;
 pub use self::projection_letters::ProjectionLetters;
 use self::projection_subscription::ProjectionSubscription;
 use self::readings::Readings;
@@ -74,15 +77,15 @@ use ordershop_contract::event_store::{
     Appended, Applied, EventStore, EventStoreError, EventSubscription, GroupStatus, READ_MODEL,
     RecordedEvent, ServerUsage, SubscribeRequest, Transaction,
 };
+use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::{Position, Positions};
-use ordershop_contract::topic::Topic;
 
 /// The maximum number of events that one read or batch may ask for.
 const READ_MAX: usize = 10_000;
 /// Entries that are looked at together for the last event where the stream ends with others.
 const FOREIGN_MAX: usize = 100;
 
-/// The event store on Redis. Of two on one Redis one leads, topic by topic: the other hands on to it, and replaces it when it is gone.
+/// The event store on Redis. Of two on one Redis one leads, partition by partition: the other hands on to it, and replaces it when it is gone.
 pub struct RedisEventStore {
     link: RedisLink,
     config: Arc<EventStoreConfig>,
@@ -96,38 +99,40 @@ pub struct RedisEventStore {
     applied: AppliedWatch,
     lags: Lags,
     readings: Readings,
+    members: MembersHere,
     closing: CancellationToken,
     writers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl RedisEventStore {
-    /// Starts a writer for every topic. Redis need not run yet: until it does, calls wait or fail as unavailable.
+    /// Starts a writer for every partition. Redis need not run yet: until it does, calls wait or fail as unavailable.
     pub fn start(link: RedisLink, metrics: &AppendMetrics, config: EventStoreConfig) -> Arc<Self> {
         let config = Arc::new(config);
         let shared = link.shared();
         let leases = link.shared();
         let answers = link.shared();
         let closing = CancellationToken::new();
-        let keys: Vec<Keys> = Topic::ALL.map(|topic| Keys::new(topic, 0)).to_vec();
+        let partitions = config.partitions;
+        let keys: Vec<Keys> = partitions.all().map(Keys::new).collect();
         let owner = uuid::Uuid::now_v7().simple().to_string();
         let published_us = Arc::default();
-        let began = TermsBegan::none();
+        let began = TermsBegan::none(partitions);
         let mut inlets = Vec::new();
         let mut writers = Vec::new();
-        for topic in Topic::ALL {
-            let (inlet, inbox) = inlet::open(topic, &config);
-            let keys = keys[topic.index()].clone();
+        for partition in partitions.all() {
+            let (inlet, inbox) = inlet::open(partition, &config);
+            let keys = keys[partition.index()].clone();
             let forwarder = Forwarder::new(
                 link.clone(),
                 Arc::clone(&config),
-                topic,
+                partition,
                 keys.clone(),
                 &owner,
             );
             let writer = Writer {
                 link: link.clone(),
                 config: Arc::clone(&config),
-                topic,
+                partition,
                 keys,
                 leases: leases.clone(),
                 answers: answers.clone(),
@@ -136,7 +141,7 @@ impl RedisEventStore {
                 inlet: inlet.clone(),
                 forwarder,
                 closing: closing.clone(),
-                metrics: WriterMetrics::new(metrics, topic),
+                metrics: WriterMetrics::new(metrics, partition),
                 known: Position::START,
                 began: began.clone(),
                 published_us: Arc::clone(&published_us),
@@ -145,10 +150,16 @@ impl RedisEventStore {
             writers.push(tokio::spawn(writer.run()));
         }
         Arc::new(Self {
-            followers: Followers::new(link.clone(), config.follow_connections_max),
-            applied: AppliedWatch::of_applied(link.clone(), shared.clone(), closing.clone()),
+            followers: Followers::new(link.clone(), config.follow_connections()),
+            applied: AppliedWatch::of_applied(
+                link.clone(),
+                partitions,
+                shared.clone(),
+                closing.clone(),
+            ),
             lags: Lags::default(),
             readings: Readings::default(),
+            members: MembersHere::default(),
             link,
             config,
             keys,
@@ -160,8 +171,19 @@ impl RedisEventStore {
         })
     }
 
-    fn keys(&self, topic: Topic) -> &Keys {
-        &self.keys[topic.index()]
+    fn keys(&self, partition: Partition) -> &Keys {
+        &self.keys[partition.index()]
+    }
+
+    /// Refuses a partition that the shop doesn't have.
+    fn check(&self, partition: Partition) -> Result<(), EventStoreError> {
+        let partitions = self.config.partitions;
+        if partitions.has(partition) {
+            return Ok(());
+        }
+        Err(EventStoreError::Invalid(format!(
+            "there is no partition {partition}: each topic of this shop has {partitions}"
+        )))
     }
 
     /// Reads on the shared connection, with retries; it reconnects after a failure.
@@ -203,6 +225,10 @@ fn understood(entries: Option<Vec<Entry>>) -> Result<Vec<Entry>, EventStoreError
 
 #[async_trait]
 impl EventStore for RedisEventStore {
+    fn partitions(&self) -> Partitions {
+        self.config.partitions
+    }
+
     async fn append(
         &self,
         transactions: Vec<Transaction>,
@@ -211,27 +237,31 @@ impl EventStore for RedisEventStore {
             return Err(EventStoreError::Closed);
         }
         transactions.iter().try_for_each(check_transaction)?;
-        let Some(first) = transactions.first().map(|t| t.topic) else {
+        for transaction in &transactions {
+            self.check(transaction.partition)?;
+        }
+        let Some(first) = transactions.first().map(|t| t.partition) else {
             return Ok(Vec::new());
         };
-        if transactions.iter().all(|t| t.topic == first) {
+        if transactions.iter().all(|t| t.partition == first) {
             return self.inlets[first.index()].append(transactions).await;
         }
-        let order: Vec<Topic> = transactions.iter().map(|t| t.topic).collect();
-        let mut by_topic = Topic::ALL.map(|_| Vec::new());
+        let order: Vec<Partition> = transactions.iter().map(|t| t.partition).collect();
+        let mut by_partition: BTreeMap<Partition, Vec<Transaction>> = BTreeMap::new();
         for transaction in transactions {
-            by_topic[transaction.topic.index()].push(transaction);
+            let those = by_partition.entry(transaction.partition).or_default();
+            those.push(transaction);
         }
-        let calls = Topic::ALL
-            .into_iter()
-            .zip(by_topic)
-            .map(|(topic, transactions)| self.inlets[topic.index()].append(transactions));
+        let calls = by_partition.into_iter().map(async |(partition, those)| {
+            let answers = self.inlets[partition.index()].append(those).await?;
+            Ok::<_, EventStoreError>((partition, answers.into_iter()))
+        });
         let answers = futures_util::future::try_join_all(calls).await?;
-        let mut answers: Vec<_> = answers.into_iter().map(Vec::into_iter).collect();
-        let answered = order
-            .into_iter()
-            .filter_map(|topic| answers[topic.index()].next());
-        Ok(answered.collect())
+        let mut answers: BTreeMap<_, _> = answers.into_iter().collect();
+        let answered = order.into_iter();
+        Ok(answered
+            .filter_map(|partition| answers.get_mut(&partition)?.next())
+            .collect())
     }
 
     async fn subscribe(
@@ -247,19 +277,27 @@ impl EventStore for RedisEventStore {
                 "a group and a consumer must have a name, and no group may be named {WRITER:?}"
             )));
         }
-        let (keys, topic) = (self.keys(request.topic), request.topic);
+        let partition = request.partition;
+        self.check(partition)?;
+        let keys = self.keys(partition);
         let turn = Turn {
             leases: self.leases.clone(),
             lease_key: keys.group_lease(&request.group),
             consumer: request.consumer.clone(),
             config: Arc::clone(&self.config),
             lease: None,
+            members: (self.config.partitions != Partitions::ONE).then(|| {
+                self.members
+                    .of(&self.leases, &request, self.config.lease_ttl())
+            }),
+            number: partition.number,
+            untaken: None,
         };
-        let lag = self.lags.of(&request.group, topic);
+        let lag = self.lags.of(&request.group, partition);
         if request.group == READ_MODEL {
             return Ok(Box::new(ProjectionSubscription {
                 link: self.link.clone(),
-                topic,
+                partition,
                 events: keys.events.clone(),
                 batch_max: request.batch_max,
                 turn,
@@ -269,7 +307,7 @@ impl EventStore for RedisEventStore {
                 closing: self.closing.clone(),
                 session: None,
                 epoch: Epoch::default(),
-                channel: Channels::of(&self.link, topic).applied,
+                channel: Channels::of(&self.link, partition).applied,
                 told: None,
                 unhandled: Vec::new(),
             }));
@@ -282,11 +320,11 @@ impl EventStore for RedisEventStore {
         };
         // Creates the group now, so that its backlog counts from now on. If Redis is away, the first session creates it.
         if let Err(error) = session::create_group(&mut self.shared.clone(), &place).await {
-            tracing::warn!(%topic, group = place.group, %error, "the consumer group can't be created yet; the first session creates it");
+            tracing::warn!(topic = %partition, group = place.group, %error, "the consumer group can't be created yet; the first session creates it");
         }
         Ok(Box::new(RedisSubscription {
             link: self.link.clone(),
-            topic,
+            partition,
             turn,
             acknowledger: Acknowledger {
                 events: keys.events.clone(),
@@ -305,7 +343,7 @@ impl EventStore for RedisEventStore {
 
     async fn read(
         &self,
-        topic: Topic,
+        partition: Partition,
         after: Position,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
@@ -314,14 +352,15 @@ impl EventStore for RedisEventStore {
             // Redis refuses to look behind it.
             return Ok(Vec::new());
         }
-        let key = &self.keys(topic).events;
+        self.check(partition)?;
+        let key = &self.keys(partition).events;
         let (mut after, mut events) = (after, Vec::new());
         loop {
             let asked = limit - events.len();
             let mut cmd = redis::cmd("XRANGE");
             cmd.arg(key).arg(format!("({after}")).arg("+");
             cmd.arg("COUNT").arg(asked);
-            let found = understood(entries(topic, self.query(&cmd).await?))?;
+            let found = understood(entries(partition, self.query(&cmd).await?))?;
             let (last, is_full) = (found.last().map(Entry::position), found.len() == asked);
             events.extend(events_only(found));
             // Fewer than were asked for mean the stream's end, whatever else is in it.
@@ -332,13 +371,14 @@ impl EventStore for RedisEventStore {
         }
     }
 
-    async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError> {
-        let key = &self.keys(topic).events;
+    async fn last_position(&self, partition: Partition) -> Result<Position, EventStoreError> {
+        self.check(partition)?;
+        let key = &self.keys(partition).events;
         let (mut before, mut count) = ("+".to_owned(), 1);
         loop {
             let mut cmd = redis::cmd("XREVRANGE");
             cmd.arg(key).arg(before).arg("-").arg("COUNT").arg(count);
-            let found = understood(entries(topic, self.query(&cmd).await?))?;
+            let found = understood(entries(partition, self.query(&cmd).await?))?;
             let Some(oldest) = found.last().map(Entry::position) else {
                 return Ok(Position::START);
             };
@@ -353,13 +393,14 @@ impl EventStore for RedisEventStore {
 
     async fn follow(
         &self,
-        topic: Topic,
+        partition: Partition,
         after: Position,
         limit: usize,
         wait_max: Duration,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         check_limit("limit", limit)?;
-        let key = &self.keys(topic).events;
+        self.check(partition)?;
+        let key = &self.keys(partition).events;
         let (began, mut after) = (Instant::now(), after);
         loop {
             let left = wait_max.saturating_sub(began.elapsed());
@@ -370,7 +411,7 @@ impl EventStore for RedisEventStore {
                 .await
                 .ok_or(EventStoreError::Closed)?
                 .map_err(unavailable)?;
-            let found = understood(entries_of_read(topic, reply))?;
+            let found = understood(entries_of_read(partition, reply))?;
             let last = found.last().map(Entry::position);
             let events = events_only(found);
             match last {
@@ -392,12 +433,12 @@ impl EventStore for RedisEventStore {
     }
 
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
-        let read = || groups::statuses(self.shared.clone(), &self.keys, &self.readings);
+        let read = || groups::statuses(self.shared.clone(), self.config.partitions, &self.readings);
         let mut statuses = retrying(self.config.read_retry_max(), read)
             .await
             .map_err(unavailable)?;
         for status in &mut statuses {
-            status.lag = self.lags.now(&status.group, status.topic);
+            status.lag = self.lags.now(&status.group, status.partition);
         }
         Ok(statuses)
     }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use ordershop_contract::event_store::ServerInfo;
+use ordershop_contract::partition::Partitions;
 use redis::aio::ConnectionLike;
-use redis::{RedisError, Value};
+use redis::{RedisError, RedisResult, Value};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{MultiplexedConnection, RedisLink};
 use crate::durability::Durability;
+use crate::partitions;
 use crate::refusal;
 use crate::requirements::{
     Asked, CHANNELS, CLUSTER, COMMANDS, Fault, KEYS, NeededCommand, POLICY, TRANSACTION, Unfit,
@@ -87,7 +89,11 @@ pub async fn check(link: &RedisLink, asked: Asked) -> Result<ServerInfo, CheckEr
             all.push(seen);
         }
         match least_durable(all) {
-            Some(seen) if faults.is_empty() => Ok(seen.info),
+            Some(seen) if faults.is_empty() => {
+                let there = partitions::there(&mut link.shared()).await;
+                fits(link, asked, there)?;
+                Ok(seen.info)
+            }
             _ => Err(unfit(link, faults)),
         }
     };
@@ -96,6 +102,21 @@ pub async fn check(link: &RedisLink, asked: Asked) -> Result<ServerInfo, CheckEr
         Err(_) => Err(CheckError::Away(format!(
             "no answer within {ANSWER_MS_MAX} ms"
         ))),
+    }
+}
+
+/// Whether the shop that is there, if one is, has as many partitions as were asked for.
+fn fits(
+    link: &RedisLink,
+    asked: Asked,
+    there: RedisResult<Option<Partitions>>,
+) -> Result<(), CheckError> {
+    match there {
+        Ok(Some(there)) if there != asked.partitions => {
+            Err(unfit(link, vec![Fault::Partitions(there)]))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(CheckError::Away(refusal::words(&error))),
     }
 }
 
@@ -144,6 +165,8 @@ pub fn watch(
     let watching = async move {
         // A server that was away may be another one: it is checked again.
         let (mut checked, mut told) = (fit, false);
+        // Whether the shop there is known to have as many partitions as this process was started for.
+        let mut chosen = false;
         loop {
             let answer = if checked {
                 // Replicas come and go.
@@ -153,6 +176,23 @@ pub fn watch(
                 })
             } else {
                 check(&link, asked).await
+            };
+            let answer = match answer {
+                Ok(info) if !chosen => {
+                    let made = partitions::choose(&mut link.shared(), asked.partitions).await;
+                    match fits(&link, asked, made.map(Some)) {
+                        Ok(()) => {
+                            chosen = true;
+                            Ok(info)
+                        }
+                        Err(CheckError::Unfit(unfit)) => {
+                            let _ = refuse.send(unfit);
+                            return;
+                        }
+                        Err(away) => Err(away),
+                    }
+                }
+                answer => answer,
             };
             let pause_ms = match answer {
                 Ok(info) => {
@@ -178,7 +218,7 @@ pub fn watch(
                     if !std::mem::replace(&mut told, true) {
                         tracing::warn!(reason, "Redis can't be reached; trying again");
                     }
-                    checked = false;
+                    (checked, chosen) = (false, false);
                     ASK_AGAIN_MS
                 }
             };

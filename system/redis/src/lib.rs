@@ -16,6 +16,7 @@ mod listener;
 pub mod message_queue;
 pub mod metrics;
 mod multiplexed_connection;
+pub mod partitions;
 pub mod put_back;
 mod refusal;
 pub mod replicas;

@@ -7,11 +7,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-/// Labels of a topic.
+/// Labels of a partition.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct TopicLabels {
-    /// The topic.
-    pub topic: &'static str,
+    /// The partition's name: that of its topic, from the second one on with its number.
+    pub topic: String,
 }
 
 /// The metrics of appends. Cheap to clone: clones share the counters.

@@ -11,7 +11,7 @@ use crate::event_store::putting_back;
 use crate::message_queue::backing_up as queues;
 use crate::restoration_mark;
 use crate::shared_connection::SharedConnection;
-use ordershop_contract::topic::Topic;
+use ordershop_contract::partition::Partitions;
 
 /// Commands that are sent together.
 const BATCH: usize = 1_000;
@@ -44,11 +44,16 @@ impl PutBack {
     ///
     /// # Errors
     /// Redis is away.
-    pub async fn begin(&mut self, backup: &str, groups: &Groups) -> RedisResult<()> {
+    pub async fn begin(
+        &mut self,
+        backup: &str,
+        partitions: Partitions,
+        groups: &Groups,
+    ) -> RedisResult<()> {
         restoration_mark::mark(&mut self.waiting, backup);
-        for topic in Topic::ALL {
-            let names = groups.get(&topic).into_iter().flat_map(BTreeMap::keys);
-            putting_back::clear(&mut self.waiting, topic, names);
+        for partition in partitions.all() {
+            let names = groups.get(&partition).into_iter().flat_map(BTreeMap::keys);
+            putting_back::clear(&mut self.waiting, partition, names);
         }
         self.flush().await?;
         queues::clear(&mut self.connection).await

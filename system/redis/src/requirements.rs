@@ -5,6 +5,7 @@ use std::fmt;
 use crate::address::RedisUrl;
 use crate::durability::Durability;
 use crate::replicas::ReplicasAsked;
+use ordershop_contract::partition::Partitions;
 
 /// What somebody asks of a server beside what is always needed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +14,8 @@ pub struct Asked {
     pub durability: Option<Durability>,
     /// The replicas that must have what is written.
     pub replicas: ReplicasAsked,
+    /// How many partitions the topics of its shop must have.
+    pub partitions: Partitions,
 }
 
 /// A command that the shop sends, as an access rule names it (`xadd`, `client|list`), with arguments that are valid for it.
@@ -190,6 +193,8 @@ pub enum Fault {
     Evicts(String),
     /// A backup is being put back, or was until that was interrupted.
     HalfRestored,
+    /// Its shop has another number of partitions.
+    Partitions(Partitions),
     /// It has fewer replicas than must have each write.
     Replicas {
         /// How many were asked for.
@@ -239,6 +244,10 @@ impl fmt::Display for Fault {
             Self::Replicas { asked, found } => write!(
                 f,
                 "its replicas that are connected and in step are {found} (INFO replication), and {asked} must have each write (--replicas-ack): start as many, or ask for fewer"
+            ),
+            Self::Partitions(kept) => write!(
+                f,
+                "its shop has {kept} partitions a topic, which was chosen when it was made: start every process with --partitions {kept}, or name an empty Redis for a shop of another number"
             ),
             Self::HalfRestored => f.write_str(
                 "a backup is being restored to it, or its restoration was interrupted: run ordershop restore again with the same file, or empty it",

@@ -14,6 +14,7 @@ use super::purchase::purchases;
 use ordershop_contract::correlation::Correlation;
 use ordershop_contract::event_store::{Claim, ExpectedVersion, Transaction};
 use ordershop_contract::message_queue::Delivery;
+use ordershop_contract::partition::Partitions;
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 
@@ -64,6 +65,10 @@ impl EntityService for BillingService {
         })
     }
 
+    fn beside(billing: &Billing) -> Option<&str> {
+        Some(&billing.order_id)
+    }
+
     fn claims(event: &Event<Billing>) -> Vec<Claim> {
         match event {
             Event::Created(billing) => vec![Claim::Take(billing.order_id.clone())],
@@ -76,6 +81,7 @@ impl EntityService for BillingService {
     /// goes.
     fn before(
         delivery: &Delivery,
+        partitions: Partitions,
         events: &[Event<Billing>],
         facts: &BillingFacts,
     ) -> Result<Before, Rejection> {
@@ -86,6 +92,7 @@ impl EntityService for BillingService {
         else {
             return Ok(Before::Nothing);
         };
+        let partition = partitions.of(Topic::Order, &order.entity_id);
         let own_effect = format!("{}.uncleared", delivery.message_id);
         Ok(match order.status {
             OrderStatus::Cleared => {
@@ -96,11 +103,11 @@ impl EntityService for BillingService {
                     ExpectedVersion::Exact(*version),
                     &Event::Updated(order.with_status(OrderStatus::Uncleared)),
                 );
-                Before::Write(Transaction::of(Topic::Order, vec![uncleared]))
+                Before::Write(Transaction::of(partition, vec![uncleared]))
             }
             OrderStatus::InStock | OrderStatus::Uncleared => Before::Wait {
                 reason: format!("the payment of order {:?} is being booked", order.entity_id),
-                topic: Topic::Order,
+                partition,
                 own_effect,
             },
             _ => Before::Nothing,

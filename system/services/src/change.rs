@@ -16,6 +16,7 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::Delivery;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Positions;
 use ordershop_contract::reply::Reply;
 use ordershop_contract::wire::{WireEntity, parse_entity};
@@ -114,9 +115,9 @@ impl<'a, S: EntityService> Change<'a, S> {
         written: &mut Positions,
     ) -> Result<Reply<bool>, CommandError> {
         if let Some(event) = self.earlier.get(&self.delivery.message_id) {
-            return self.carried_out(event, *written).await;
+            return self.carried_out(event, written.clone()).await;
         }
-        let mut at_least = self.told;
+        let mut at_least = self.told.clone();
         let (mut attempts, mut waits) = (0, 0);
         loop {
             let outcome = self
@@ -135,7 +136,7 @@ impl<'a, S: EntityService> Change<'a, S> {
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) if !own_effect::may_be_there(self.delivery) => return Err(error),
                 Err(error) => match self.own_event().await? {
-                    Some(event) => return self.carried_out(&event, *written).await,
+                    Some(event) => return self.carried_out(&event, written.clone()).await,
                     None => return Err(error),
                 },
             }
@@ -151,7 +152,7 @@ impl<'a, S: EntityService> Change<'a, S> {
         if_match: Option<&[u64]>,
         written: &mut Positions,
     ) -> Result<Attempt, CommandError> {
-        let topic = S::Entity::TOPIC;
+        let partition = self.partition();
         let facts = Facts::of(self.context);
         let correlation = &self.delivery.correlation;
         let (state, known) = match &self.command {
@@ -184,14 +185,19 @@ impl<'a, S: EntityService> Change<'a, S> {
         let entity = state.as_ref().map(|state| &state.entity);
         let changes = decide(self.id, entity, self.command.clone(), &known)?;
         let [change] = changes.as_slice() else {
-            confirm(self.context, self.delivery, topic).await?;
+            confirm(self.context, self.delivery, partition).await?;
             return Ok(Attempt::Done(done(Positions::NONE, None)));
         };
         if if_match.is_none() && !self.may_decide_again() && self.is_overtaken().await? {
             return Err(self.changed_meanwhile());
         }
         if written.is_empty() {
-            let before = S::before(self.delivery, &changes, &known)?;
+            let before = S::before(
+                self.delivery,
+                self.context.events.partitions(),
+                &changes,
+                &known,
+            )?;
             if let Some(not_yet) = self.first_effect(before, at_least, written).await? {
                 return Ok(not_yet);
             }
@@ -205,27 +211,35 @@ impl<'a, S: EntityService> Change<'a, S> {
         );
         let transaction = Transaction {
             claims: S::claims(change),
-            causes: *written,
-            ..Transaction::of(topic, vec![event])
+            causes: written.clone(),
+            ..Transaction::of(partition, vec![event])
         };
         let (appended, times) = append(self.context, transaction).await?;
         match appended {
             Appended::Committed { position } => {
-                written.raise(topic, position);
+                written.raise(partition, position);
                 if let Event::Deleted(gone) = change {
                     S::once_gone(self.context, self.delivery, gone, written).await?;
                 }
-                Ok(Attempt::Done(done(*written, times)))
+                Ok(Attempt::Done(done(written.clone(), times)))
             }
             Appended::Conflict { position, .. } => {
-                at_least.raise(topic, position);
+                at_least.raise(partition, position);
                 match self.own_event().await? {
-                    Some(event) => Ok(Attempt::Done(self.carried_out(&event, *written).await?)),
+                    Some(event) => Ok(Attempt::Done(
+                        self.carried_out(&event, written.clone()).await?,
+                    )),
                     None if self.may_decide_again() => Ok(Attempt::Again),
                     None => Err(self.changed_meanwhile()),
                 }
             }
         }
+    }
+
+    /// Where the entity lies.
+    fn partition(&self) -> Partition {
+        let partitions = self.context.events.partitions();
+        partitions.of(S::Entity::TOPIC, self.id)
     }
 
     fn may_decide_again(&self) -> bool {
@@ -234,10 +248,10 @@ impl<'a, S: EntityService> Change<'a, S> {
 
     /// Whether another change was made after this one was sent, which its client can't know.
     async fn is_overtaken(&self) -> Result<bool, EventStoreError> {
-        let topic = S::Entity::TOPIC;
-        let told = self.told.get(topic).unwrap_or_default();
+        let partition = self.partition();
+        let told = self.told.get(partition).unwrap_or_default();
         let events = &*self.context.events;
-        own_effect::was_changed_since(events, topic, self.delivery, told, self.id).await
+        own_effect::was_changed_since(events, partition, self.delivery, told, self.id).await
     }
 
     fn changed_meanwhile(&self) -> CommandError {
@@ -256,26 +270,26 @@ impl<'a, S: EntityService> Change<'a, S> {
         match before {
             Before::Nothing => {}
             Before::Write(first) => {
-                let topic = first.topic;
+                let partition = first.partition;
                 match append(self.context, first).await?.0 {
                     Appended::Committed { position } => {
                         Failpoint::ChangeBegun.pass();
-                        written.raise(topic, position);
+                        written.raise(partition, position);
                     }
                     Appended::Conflict { position, .. } => {
-                        at_least.raise(topic, position);
+                        at_least.raise(partition, position);
                         return Ok(Some(Attempt::Again));
                     }
                 }
             }
             Before::Wait {
                 reason,
-                topic,
+                partition,
                 own_effect,
             } => {
                 let events = &*self.context.events;
-                match find_in(events, topic, self.delivery, &own_effect).await? {
-                    Some(event) => written.raise(topic, event.position),
+                match find_in(events, partition, self.delivery, &own_effect).await? {
+                    Some(event) => written.raise(partition, event.position),
                     None => return Ok(Some(Attempt::Wait(reason))),
                 }
             }
@@ -286,7 +300,9 @@ impl<'a, S: EntityService> Change<'a, S> {
     async fn own_event(&self) -> Result<Option<RecordedEvent>, EventStoreError> {
         let events = &*self.context.events;
         let id = &self.delivery.message_id;
-        self.earlier.find(events, self.delivery, id).await
+        self.earlier
+            .find(events, self.partition(), self.delivery, id)
+            .await
     }
 
     /// Answers a command that was carried out before.
@@ -295,8 +311,8 @@ impl<'a, S: EntityService> Change<'a, S> {
         event: &RecordedEvent,
         mut positions: Positions,
     ) -> Result<Reply<bool>, CommandError> {
-        confirm(self.context, self.delivery, event.topic).await?;
-        positions.raise(event.topic, event.position);
+        confirm(self.context, self.delivery, event.partition).await?;
+        positions.raise(event.partition, event.position);
         if matches!(self.command, Command::Delete)
             && let Ok(gone) = parse_entity::<S::Entity>(event.data.get())
         {

@@ -13,8 +13,8 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::Delivery;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Positions;
-use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::{WireEntity, event_json, json};
 use ordershop_contract::worker::ServiceContext;
 
@@ -86,12 +86,12 @@ pub(super) async fn append(
     Ok((appended, times))
 }
 
-/// Waits until what was found in a topic is as safe as what the store answers an append of. What was only read need not be: it may be written
+/// Waits until what was found in a partition is as safe as what the store answers an append of. What was only read need not be: it may be written
 /// by an append that could not be answered.
 pub(super) async fn confirm(
     context: &ServiceContext,
     delivery: &Delivery,
-    topic: Topic,
+    partition: Partition,
 ) -> Result<(), EventStoreError> {
     let nothing = NewEvent {
         event_id: delivery.message_id.as_str().into(),
@@ -103,7 +103,7 @@ pub(super) async fn confirm(
     };
     let transaction = Transaction {
         claims: unwritable().into(),
-        ..Transaction::of(topic, vec![nothing])
+        ..Transaction::of(partition, vec![nothing])
     };
     context.events.append(vec![transaction]).await.map(drop)
 }

@@ -15,6 +15,7 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::Delivery;
+use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::reply::Reply;
 use ordershop_contract::topic::Topic;
@@ -29,8 +30,8 @@ fn key_claim(key: &str) -> String {
     format!("{KEY_CLAIM}{key}")
 }
 
-/// Creates the entities in the params, all or none, and returns their ids. A single entity's id is the message's id; an array's elements
-/// append `-` and their index.
+/// Creates the entities in the params, all or none, and returns their ids. A single entity's id is the message's id, with the number of its
+/// partition where that doesn't follow from it; an array's elements append `-` and their index.
 pub(super) async fn create<S: EntityService>(
     context: &ServiceContext,
     delivery: &Delivery,
@@ -44,16 +45,20 @@ pub(super) async fn create<S: EntityService>(
         ))
         .into());
     }
+    let partitions = context.events.partitions();
+    let number = number_of::<S>(partitions, &delivery.message_id, &entities)?;
+    let id = partitions.id_in(number, &delivery.message_id);
     for (n, entity) in entities.iter_mut().enumerate() {
         *entity.id_mut() = if is_array {
-            format!("{}-{n}", delivery.message_id)
+            format!("{id}-{n}")
         } else {
-            delivery.message_id.clone()
+            id.clone()
         };
     }
     let mut creation = Creation::<S> {
         context,
         delivery,
+        partition: Partition::new(S::Entity::TOPIC, number),
         claim: payload.key.as_deref().map(key_claim),
         key: payload.key.unwrap_or_default(),
         ids: entities
@@ -90,6 +95,8 @@ fn are_taken_once(claims: &[Claim], topic: Topic) -> Result<(), Rejection> {
 struct Creation<'a, S: EntityService> {
     context: &'a ServiceContext,
     delivery: &'a Delivery,
+    /// Where the entities are made.
+    partition: Partition,
     key: String,
     claim: Option<String>,
     ids: Vec<String>,
@@ -99,9 +106,30 @@ struct Creation<'a, S: EntityService> {
     written: Positions,
 }
 
+/// The number of the partition in which all of a request's entities are made. What is made beside nothing is spread by the message's id.
+fn number_of<S: EntityService>(
+    partitions: Partitions,
+    message_id: &str,
+    entities: &[S::Entity],
+) -> Result<u8, Rejection> {
+    let mut beside = entities.iter().filter_map(S::beside);
+    let Some(first) = beside.next() else {
+        return Ok(partitions.number_of(message_id));
+    };
+    let number = partitions.number_of(first);
+    match beside.find(|id| partitions.number_of(id) != number) {
+        None => Ok(number),
+        Some(other) => Err(Rejection::BadReference(format!(
+            "the array would lie in several partitions, and it is made whole or not at all: {first:?} and {other:?} lie in two. Send a request for each"
+        ))),
+    }
+}
+
 impl<S: EntityService> Creation<'_, S> {
     async fn run(&mut self) -> Result<Reply<Vec<String>>, CommandError> {
-        let topic = S::Entity::TOPIC;
+        let partition = self.partition;
+        self.check_key_elsewhere().await?;
+        let partitions = self.context.events.partitions();
         for _ in 0..ATTEMPTS_MAX {
             let facts = S::facts(
                 &Facts::of(self.context),
@@ -115,11 +143,11 @@ impl<S: EntityService> Creation<'_, S> {
                 decided.extend(decide(id, None, Command::Create(entity.clone()), &facts)?);
             }
             let mut claims: Vec<Claim> = decided.iter().flat_map(S::claims).collect();
-            are_taken_once(&claims, topic)?;
-            if let Before::Write(first) = S::before(self.delivery, &decided, &facts)? {
+            are_taken_once(&claims, partition.topic)?;
+            if let Before::Write(first) = S::before(self.delivery, partitions, &decided, &facts)? {
                 // A repeat must not write its first effect again, only to take it back.
                 if self.may_be_a_repeat() {
-                    let (obstacle, position) = self.obstacle().await?;
+                    let (obstacle, position) = self.obstacle(self.partition).await?;
                     if obstacle == self.ids[0] {
                         return self.repeated(position).await;
                     }
@@ -127,14 +155,14 @@ impl<S: EntityService> Creation<'_, S> {
                         return Err(CommandError::KeyReused(self.key.clone()));
                     }
                 }
-                let topic = first.topic;
+                let first_in = first.partition;
                 match append(self.context, first).await?.0 {
                     Appended::Committed { position } => {
                         Failpoint::CreationBegun.pass();
-                        self.written.raise(topic, position);
+                        self.written.raise(first_in, position);
                     }
                     Appended::Conflict { position, .. } => {
-                        self.at_least.raise(topic, position);
+                        self.at_least.raise(first_in, position);
                         continue;
                     }
                 }
@@ -153,15 +181,15 @@ impl<S: EntityService> Creation<'_, S> {
                 self.context,
                 Transaction {
                     claims,
-                    causes: self.written,
-                    ..Transaction::of(topic, events)
+                    causes: self.written.clone(),
+                    ..Transaction::of(partition, events)
                 },
             )
             .await?;
             match appended {
                 Appended::Committed { position } => {
-                    let mut positions = self.written;
-                    positions.raise(topic, position);
+                    let mut positions = self.written.clone();
+                    positions.raise(partition, position);
                     return Ok(self.done(positions, times));
                 }
                 // The ids come from the message, so the command was executed before.
@@ -171,10 +199,26 @@ impl<S: EntityService> Creation<'_, S> {
                 Appended::Conflict { key, .. } if Some(&key) == self.claim.as_ref() => {
                     return Err(CommandError::KeyReused(self.key.clone()));
                 }
-                Appended::Conflict { position, .. } => self.at_least.raise(topic, position),
+                Appended::Conflict { position, .. } => self.at_least.raise(partition, position),
             }
         }
         Err(CommandError::Contended(self.ids.join(", ")))
+    }
+
+    /// Refuses a key that was used for something in another partition: its claim is there. Two requests at the same moment don't see each other
+    /// so; in one partition they do, by the claim.
+    async fn check_key_elsewhere(&self) -> Result<(), CommandError> {
+        if self.claim.is_none() {
+            return Ok(());
+        }
+        let partitions = self.context.events.partitions();
+        let others = partitions.of_topic(self.partition.topic);
+        for partition in others.filter(|other| *other != self.partition) {
+            if Some(self.obstacle(partition).await?.0) == self.claim {
+                return Err(CommandError::KeyReused(self.key.clone()));
+            }
+        }
+        Ok(())
     }
 
     fn done(&self, positions: Positions, append: Option<AppendTimes>) -> Reply<Vec<String>> {
@@ -194,11 +238,11 @@ impl<S: EntityService> Creation<'_, S> {
         if !self.may_be_a_repeat() && self.written.is_empty() {
             return Err(error);
         }
-        let (obstacle, position) = self.obstacle().await?;
+        let (obstacle, position) = self.obstacle(self.partition).await?;
         if obstacle == self.ids[0] {
             return self.repeated(position).await;
         }
-        let mut known = self.at_least;
+        let mut known = self.at_least.clone();
         known.merge(&self.written);
         for entity in &self.entities {
             S::once_gone(self.context, self.delivery, entity, &mut known).await?;
@@ -210,8 +254,8 @@ impl<S: EntityService> Creation<'_, S> {
     }
 
     /// What the store has against this creation, whatever the facts are: its first entity if the command was carried out before, its key's
-    /// claim if that was taken for another body, or else [`UNWRITABLE`]; and the topic's last position.
-    async fn obstacle(&self) -> Result<(String, Position), CommandError> {
+    /// claim if that was taken for another body, or else [`UNWRITABLE`]; and the partition's last position.
+    async fn obstacle(&self, partition: Partition) -> Result<(String, Position), CommandError> {
         let (id, entity) = (&self.ids[0], &self.entities[0]);
         let event = Event::Created(entity.clone());
         let expected = ExpectedVersion::NoStream;
@@ -219,7 +263,7 @@ impl<S: EntityService> Creation<'_, S> {
         let claims = self.claim.clone().map(Claim::Take);
         let transaction = Transaction {
             claims: claims.into_iter().chain(unwritable()).collect(),
-            ..Transaction::of(S::Entity::TOPIC, vec![event])
+            ..Transaction::of(partition, vec![event])
         };
         match append(self.context, transaction).await?.0 {
             Appended::Conflict { key, position, .. } => Ok((key, position)),
@@ -232,9 +276,8 @@ impl<S: EntityService> Creation<'_, S> {
 
     /// Answers a command that was carried out before. What is gone since must not keep what it, or this repeat, has taken in other topics.
     async fn repeated(&self, position: Position) -> Result<Reply<Vec<String>>, CommandError> {
-        let topic = S::Entity::TOPIC;
-        let mut positions = self.written;
-        positions.raise(topic, position);
+        let mut positions = self.written.clone();
+        positions.raise(self.partition, position);
         if !self.written.is_empty() || self.delivery.redeliveries > 0 {
             let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
             let there = Facts::of(self.context)

@@ -1,6 +1,7 @@
 //! Facts about other aggregates: typed queries to the read model over the message queue. A service has no other source of them. Knows the
 //! queries' forms, not who answers them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde_json::value::RawValue;
 
 use ordershop_contract::correlation::Correlation;
 use ordershop_contract::message_queue::{MessageQueue, OutgoingMessage, QueueError};
+use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::payload;
 use ordershop_contract::position::Positions;
 use ordershop_contract::queue_names::GET_FACTS;
@@ -69,7 +71,7 @@ impl FactsError {
 /// A question about one kind of entity.
 #[derive(Debug, Serialize)]
 pub struct Question<'a> {
-    name: &'static str,
+    name: Cow<'static, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ids: Option<&'a [&'a str]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,18 +79,31 @@ pub struct Question<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     follow: BTreeMap<&'static str, Topic>,
     #[serde(skip)]
-    topic: Topic,
+    of: Of,
+}
+
+/// Where what is asked for lies.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    /// Where the ids of this topic say.
+    Ids(Topic),
+    /// In one partition.
+    Partition(Partition),
 }
 
 impl<'a> Question<'a> {
-    const fn about(name: &'static str, topic: Topic) -> Self {
+    const fn about(name: Cow<'static, str>, of: Of) -> Self {
         Self {
             name,
             ids: None,
             any_of: None,
             follow: BTreeMap::new(),
-            topic,
+            of,
         }
+    }
+
+    const fn of_topic(topic: Topic) -> Self {
+        Self::about(Cow::Borrowed(topic.name()), Of::Ids(topic))
     }
 
     /// The entities with these ids.
@@ -96,24 +111,28 @@ impl<'a> Question<'a> {
     pub fn ids<E: WireEntity>(ids: &'a [&'a str]) -> Self {
         Self {
             ids: Some(ids),
-            ..Self::about(E::TOPIC.name(), E::TOPIC)
+            ..Self::of_topic(E::TOPIC)
         }
     }
 
-    /// The entities whose `field`, which has an index, has one of these values.
+    /// The entities whose `field`, which has an index and names what they are made beside, has one of these values.
     #[must_use]
     pub fn having<E: WireEntity>(field: &'static str, values: &'a [&'a str]) -> Self {
         Self {
             any_of: Some(BTreeMap::from([(field, values)])),
-            ..Self::about(E::TOPIC.name(), E::TOPIC)
+            ..Self::of_topic(E::TOPIC)
         }
     }
 
-    /// The reservations of these orders.
-    fn reservations(order_ids: &'a [&'a str]) -> Self {
+    /// What is reserved for these orders in a partition of the inventories.
+    fn reservations(order_ids: &'a [&'a str], partition: Partition) -> Self {
+        let name = match partition.number {
+            0 => Cow::Borrowed(RESERVATION),
+            number => Cow::Owned(format!("{RESERVATION}.{number}")),
+        };
         Self {
             ids: Some(order_ids),
-            ..Self::about(RESERVATION, Topic::Inventory)
+            ..Self::about(name, Of::Partition(partition))
         }
     }
 
@@ -129,9 +148,18 @@ impl<'a> Question<'a> {
         self.ids.is_some_and(|ids| !ids.is_empty()) || values().any(|values| !values.is_empty())
     }
 
-    /// The topics of which the answer tells.
-    fn topics(&self) -> impl Iterator<Item = Topic> {
-        std::iter::once(self.topic).chain(self.follow.values().copied())
+    /// The partitions of which the answer tells. Where ids lie that are only found by it, nobody knows yet.
+    fn partitions(&self, all: Partitions) -> Vec<Partition> {
+        let ids = self.ids.into_iter().flatten();
+        let values = self.any_of.iter().flat_map(BTreeMap::values);
+        let named: Vec<&str> = ids.chain(values.copied().flatten()).copied().collect();
+        let mut partitions = match self.of {
+            Of::Ids(topic) => all.of_ids(topic, &named),
+            Of::Partition(partition) => vec![partition],
+        };
+        let followed = self.follow.values();
+        partitions.extend(followed.flat_map(|topic| all.of_topic(*topic)));
+        partitions
     }
 }
 
@@ -176,6 +204,7 @@ struct QueryReply {
 #[derive(Clone)]
 pub struct Facts {
     queue: Arc<dyn MessageQueue>,
+    partitions: Partitions,
     beside: Option<Arc<Beside>>,
 }
 
@@ -188,11 +217,12 @@ struct Beside {
 }
 
 impl Facts {
-    /// Sends the queries over this queue.
+    /// Sends the queries over this queue, to a shop of so many partitions.
     #[must_use]
-    pub fn new(queue: Arc<dyn MessageQueue>) -> Self {
+    pub fn new(queue: Arc<dyn MessageQueue>, partitions: Partitions) -> Self {
         Self {
             queue,
+            partitions,
             beside: None,
         }
     }
@@ -200,7 +230,7 @@ impl Facts {
     /// Asks over a service's queue.
     #[must_use]
     pub fn of(context: &ServiceContext) -> Self {
-        Self::new(Arc::clone(&context.queue))
+        Self::new(Arc::clone(&context.queue), context.events.partitions())
     }
 
     /// Asks for an entity with the first question, whoever sends it: one message instead of two. [`Self::subject`] returns it.
@@ -233,7 +263,7 @@ impl Facts {
         }
     }
 
-    /// Asks all at once, as of `at_least`'s positions of the topics or later. The read model answers in one message.
+    /// Asks all at once, as of `at_least`'s positions of the asked partitions or later. The read model answers in one message.
     ///
     /// # Errors
     /// The read model is away, behind, or returns a malformed answer.
@@ -254,13 +284,14 @@ impl Facts {
         if let (Some(beside), Some(id)) = (beside, &id) {
             questions.push(Question {
                 ids: Some(id),
-                ..Question::about(beside.topic.name(), beside.topic)
+                ..Question::of_topic(beside.topic)
             });
         }
-        let mut needed = Positions::NONE;
-        for topic in questions.iter().flat_map(Question::topics) {
-            needed.merge(&at_least.only(topic));
-        }
+        let asked = questions
+            .iter()
+            .flat_map(|one| one.partitions(self.partitions));
+        let asked: Vec<Partition> = asked.collect();
+        let needed = at_least.only(|partition| asked.contains(&partition));
         let params = Questions {
             lookups: &questions,
         };
@@ -292,7 +323,7 @@ impl Facts {
         Ok(found)
     }
 
-    /// Returns one entity by id, as of `at_least`'s position of its topic or later.
+    /// Returns one entity by id, as of `at_least`'s position of its partition or later.
     ///
     /// # Errors
     /// As of [`Self::ask`].
@@ -320,18 +351,19 @@ impl Facts {
         self.ask([question], at_least, correlation).await?.all()
     }
 
-    /// Returns the reservation of an order.
+    /// Returns what is reserved for an order in a partition of the inventories.
     ///
     /// # Errors
     /// As of [`Self::ask`].
     pub async fn reservation(
         &self,
         order_id: &str,
+        partition: Partition,
         at_least: &Positions,
         correlation: &Correlation,
     ) -> Result<Option<Versioned<Reservation>>, FactsError> {
         let ids = [order_id];
-        let question = Question::reservations(&ids);
+        let question = Question::reservations(&ids, partition);
         let found = self.ask([question], at_least, correlation).await?;
         Ok(found.list(RESERVATION)?.pop())
     }

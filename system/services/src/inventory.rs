@@ -18,6 +18,10 @@ impl EntityService for InventoryService {
     /// The other change may be a reservation, whose pieces would be for sale again.
     const UPDATES_AGAIN: bool = false;
 
+    fn beside(inventory: &Inventory) -> Option<&str> {
+        Some(&inventory.product_id)
+    }
+
     async fn facts(
         facts: &Facts,
         inventories: &[Inventory],

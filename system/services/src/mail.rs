@@ -12,6 +12,7 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueName};
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Positions;
 use ordershop_contract::queue_names::SEND_MAIL;
 use ordershop_contract::reply::Reply;
@@ -56,7 +57,7 @@ impl MailService {
                 Ok(payload) => {
                     sent.push(answers.len());
                     answers.push(Answer::Retry(String::new()));
-                    transactions.push(transaction(delivery, payload.params));
+                    transactions.push(self.transaction(delivery, payload.params));
                 }
                 Err(error) if delivery.wants_reply => {
                     let rejection =
@@ -71,35 +72,38 @@ impl MailService {
         if transactions.is_empty() {
             return Ok(answers);
         }
+        let partitions = transactions.iter().map(|mail| mail.partition);
+        let partitions: Vec<Partition> = partitions.collect();
         let appended = self.context.events.append(transactions).await?;
         Failpoint::MailsRecorded.pass();
-        for (place, appended) in sent.into_iter().zip(appended) {
+        for ((place, partition), appended) in sent.into_iter().zip(partitions).zip(appended) {
             // A conflict means that the message is a repeat: the mail is recorded already.
             let (Appended::Committed { position } | Appended::Conflict { position, .. }) = appended;
             answers[place] = Answer::Reply(json(&Reply {
                 result: true,
-                positions: Positions::of(Topic::Mail, position),
+                positions: Positions::of(partition, position),
                 append: None,
             }));
         }
         Ok(answers)
     }
-}
 
-fn transaction(delivery: &Delivery, params: MailParams) -> Transaction {
-    let mail = Mail {
-        recipient: params.to,
-        message: params.msg,
-    };
-    let sent = NewEvent {
-        event_id: delivery.message_id.clone().into(),
-        action: action::MAIL_SENT.into(),
-        entity_id: delivery.message_id.clone().into(),
-        expected: ExpectedVersion::NoStream,
-        data: json(&mail),
-        correlation: delivery.correlation.caused_by(delivery.message_id.clone()),
-    };
-    Transaction::of(Topic::Mail, vec![sent])
+    fn transaction(&self, delivery: &Delivery, params: MailParams) -> Transaction {
+        let mail = Mail {
+            recipient: params.to,
+            message: params.msg,
+        };
+        let sent = NewEvent {
+            event_id: delivery.message_id.clone().into(),
+            action: action::MAIL_SENT.into(),
+            entity_id: delivery.message_id.clone().into(),
+            expected: ExpectedVersion::NoStream,
+            data: json(&mail),
+            correlation: delivery.correlation.caused_by(delivery.message_id.clone()),
+        };
+        let partitions = self.context.events.partitions();
+        Transaction::of(partitions.of(Topic::Mail, &delivery.message_id), vec![sent])
+    }
 }
 
 #[async_trait]

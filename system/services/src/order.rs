@@ -18,6 +18,7 @@ use ordershop_contract::correlation::Correlation;
 use ordershop_contract::event_store::{Appended, ExpectedVersion, Transaction};
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::Delivery;
+use ordershop_contract::partition::Partitions;
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
@@ -62,8 +63,13 @@ impl EntityService for OrderService {
         })
     }
 
+    fn beside(order: &Order) -> Option<&str> {
+        Some(&order.cart_id)
+    }
+
     fn before(
         delivery: &Delivery,
+        partitions: Partitions,
         events: &[Event<Order>],
         facts: &OrderFacts,
     ) -> Result<Before, Rejection> {
@@ -94,10 +100,12 @@ impl EntityService for OrderService {
                 &Event::Updated(cart.ordered_by(Some(order.entity_id.clone()))),
             ));
         }
-        if marks.is_empty() {
+        let Some(first) = marks.first() else {
             return Ok(Before::Nothing);
-        }
-        Ok(Before::Write(Transaction::of(Topic::Cart, marks)))
+        };
+        // The carts of one request are in one partition, as their orders are.
+        let partition = partitions.of(Topic::Cart, &first.entity_id);
+        Ok(Before::Write(Transaction::of(partition, marks)))
     }
 
     /// Takes the order's mark from its cart, which can be changed and ordered again then.
@@ -107,9 +115,10 @@ impl EntityService for OrderService {
         gone: &Order,
         at_least: &mut Positions,
     ) -> Result<(), CommandError> {
+        let cart_at = context.events.partitions().of(Topic::Cart, &gone.cart_id);
         // The cart was marked before the order was created; stream ids are times.
-        if let Some(since) = at_least.get(Topic::Order) {
-            at_least.raise(Topic::Cart, since);
+        if let Some(since) = at_least.get(cart_at.beside(Topic::Order)) {
+            at_least.raise(cart_at, since);
         }
         for _ in 0..ATTEMPTS_MAX {
             let cart = Facts::of(context)
@@ -129,14 +138,14 @@ impl EntityService for OrderService {
                 ExpectedVersion::Exact(cart.version),
                 &Event::Updated(cart.entity.ordered_by(None)),
             );
-            let transaction = Transaction::of(Topic::Cart, vec![freed]);
+            let transaction = Transaction::of(cart_at, vec![freed]);
             match append(context, transaction).await?.0 {
                 Appended::Committed { position } => {
                     Failpoint::CartFreed.pass();
-                    at_least.raise(Topic::Cart, position);
+                    at_least.raise(cart_at, position);
                     return Ok(());
                 }
-                Appended::Conflict { position, .. } => at_least.raise(Topic::Cart, position),
+                Appended::Conflict { position, .. } => at_least.raise(cart_at, position),
             }
         }
         Err(CommandError::Contended(gone.cart_id.clone()))

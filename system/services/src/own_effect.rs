@@ -7,7 +7,8 @@ use std::collections::{HashMap, HashSet};
 use ordershop_contract::clock::now_us;
 use ordershop_contract::event_store::{EventStore, EventStoreError, RecordedEvent};
 use ordershop_contract::message_queue::Delivery;
-use ordershop_contract::position::Position;
+use ordershop_contract::partition::Partition;
+use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 
 /// How far the clocks of a caller and of Redis may differ when the effect of a redelivered command is searched for, ms.
@@ -17,13 +18,12 @@ const FIRST_DELIVERY_SKEW_MS_MAX: u64 = 1_000;
 /// Events read at once.
 const LOOK_BACK_EVENTS: usize = 1_000;
 
-/// What was found of a batch's redelivered commands, in one pass over the topic.
+/// What was found of a batch's redelivered commands, in one pass over the topic's partitions.
 #[derive(Debug)]
 pub struct EarlierEffects {
-    topic: Topic,
     by_event_id: HashMap<String, RecordedEvent>,
     /// Everything up to here was looked at.
-    scanned_to: Position,
+    scanned_to: Positions,
 }
 
 impl EarlierEffects {
@@ -35,27 +35,28 @@ impl EarlierEffects {
     ) -> Result<Self, EventStoreError> {
         let redelivered = || batch.iter().filter(|delivery| delivery.redeliveries > 0);
         let mut earlier = Self {
-            topic,
             by_event_id: HashMap::new(),
-            scanned_to: Position::START,
+            scanned_to: Positions::NONE,
         };
-        if redelivered().next().is_none() {
-            return Ok(earlier);
-        }
-        let end = events.last_position(topic).await?;
-        let since = redelivered().map(|delivery| since(delivery, end)).min();
-        let since = since.unwrap_or_default();
         let wanted: HashSet<&str> = redelivered()
             .map(|delivery| &*delivery.message_id)
             .collect();
-        earlier.scanned_to = scan(events, topic, since, |event| {
-            if wanted.contains(event.event_id.as_str()) {
-                let id = event.event_id.as_str().to_owned();
-                earlier.by_event_id.insert(id, event);
-            }
-            true
-        })
-        .await?;
+        if wanted.is_empty() {
+            return Ok(earlier);
+        }
+        for partition in events.partitions().of_topic(topic) {
+            let end = events.last_position(partition).await?;
+            let since = redelivered().map(|delivery| since(delivery, end)).min();
+            let since = since.unwrap_or_default();
+            let scanned_to = scan(events, partition, since, |event| {
+                if wanted.contains(event.event_id.as_str()) {
+                    let id = event.event_id.as_str().to_owned();
+                    earlier.by_event_id.insert(id, event);
+                }
+                true
+            });
+            earlier.scanned_to.raise(partition, scanned_to.await?);
+        }
         Ok(earlier)
     }
 
@@ -64,37 +65,39 @@ impl EarlierEffects {
         self.by_event_id.get(event_id)
     }
 
-    /// Looks again, up to the present end of the topic.
+    /// Looks again in a partition, up to its present end.
     pub async fn find(
         &self,
         events: &dyn EventStore,
+        partition: Partition,
         delivery: &Delivery,
         event_id: &str,
     ) -> Result<Option<RecordedEvent>, EventStoreError> {
         if let Some(found) = self.by_event_id.get(event_id) {
             return Ok(Some(found.clone()));
         }
-        let end = events.last_position(self.topic).await?;
-        let after = since(delivery, end).max(self.scanned_to);
-        find_after(events, self.topic, after, event_id).await
+        let end = events.last_position(partition).await?;
+        let scanned_to = self.scanned_to.get(partition).unwrap_or_default();
+        let after = since(delivery, end).max(scanned_to);
+        find_after(events, partition, after, event_id).await
     }
 }
 
-/// Looks for a command's effect in another topic.
+/// Looks for a command's effect in another topic's partition.
 pub async fn find_in(
     events: &dyn EventStore,
-    topic: Topic,
+    partition: Partition,
     delivery: &Delivery,
     event_id: &str,
 ) -> Result<Option<RecordedEvent>, EventStoreError> {
-    let end = events.last_position(topic).await?;
-    find_after(events, topic, since(delivery, end), event_id).await
+    let end = events.last_position(partition).await?;
+    find_after(events, partition, since(delivery, end), event_id).await
 }
 
 /// Whether an entity was changed by anybody else since a command was sent, beyond what its client may have been told.
 pub async fn was_changed_since(
     events: &dyn EventStore,
-    topic: Topic,
+    partition: Partition,
     delivery: &Delivery,
     told: Position,
     entity_id: &str,
@@ -104,7 +107,7 @@ pub async fn was_changed_since(
     };
     let sent = Position { ms, seq: u64::MAX };
     let mut changed = false;
-    scan(events, topic, sent.max(told), |event| {
+    scan(events, partition, sent.max(told), |event| {
         changed = event.entity_id == entity_id && *event.event_id != *delivery.message_id;
         !changed
     })
@@ -112,15 +115,15 @@ pub async fn was_changed_since(
     Ok(changed)
 }
 
-/// Looks for an event in a topic after a position.
+/// Looks for an event in a partition after a position.
 pub async fn find_after(
     events: &dyn EventStore,
-    topic: Topic,
+    partition: Partition,
     after: Position,
     event_id: &str,
 ) -> Result<Option<RecordedEvent>, EventStoreError> {
     let mut found = None;
-    scan(events, topic, after, |event| {
+    scan(events, partition, after, |event| {
         if event.event_id == event_id {
             found = Some(event);
         }
@@ -133,12 +136,12 @@ pub async fn find_after(
 /// Passes the events after a position to `look`, until it returns false; returns the position of the last one.
 async fn scan(
     events: &dyn EventStore,
-    topic: Topic,
+    partition: Partition,
     mut after: Position,
     mut look: impl FnMut(RecordedEvent) -> bool + Send,
 ) -> Result<Position, EventStoreError> {
     loop {
-        let batch = events.read(topic, after, LOOK_BACK_EVENTS).await?;
+        let batch = events.read(partition, after, LOOK_BACK_EVENTS).await?;
         let Some(last) = batch.last() else {
             return Ok(after);
         };

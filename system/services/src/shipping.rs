@@ -43,6 +43,10 @@ impl EntityService for ShippingService {
         })
     }
 
+    fn beside(shipping: &Shipping) -> Option<&str> {
+        Some(&shipping.order_id)
+    }
+
     fn claims(event: &Event<Shipping>) -> Vec<Claim> {
         match event {
             Event::Created(shipping) => vec![Claim::Take(shipping.order_id.clone())],

@@ -28,12 +28,14 @@ use crate::app::redis_place::RedisPlace;
 use crate::terminal::{note, say};
 use ordershop_contract::event_store::{EventStore, READ_MODEL, RecordedEvent};
 use ordershop_contract::failpoint::Failpoint;
+use ordershop_contract::partition::Partitions;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::event_store::archiving::ArchiveLink;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::metrics::AppendMetrics;
+use ordershop_redis::partitions;
 
 /// Events that are read with one call: a page takes Redis some milliseconds.
 const PAGE_EVENTS: usize = 1_000;
@@ -73,6 +75,11 @@ pub async fn run(config: ArchiveConfig) -> Result<(), ArchiveError> {
         let text = "no shop runs on this Redis: only a running one takes archived orders out of what it shows. Start it first";
         return Err(ArchiveError::Other(text.to_owned()));
     }
+    if partitions::kept(&mut redis.shared()).await? != Partitions::ONE {
+        let text =
+            "only a shop of one partition can be archived: the orders of this one lie in several";
+        return Err(ArchiveError::Refused(text.to_owned()));
+    }
     let metrics = AppendMetrics::default();
     let events = RedisEventStore::start(redis, &metrics, EventStoreConfig::default());
     let shop = Shop { events, link };
@@ -93,7 +100,7 @@ async fn archive(shop: &Shop, config: &ArchiveConfig) -> Result<(), ArchiveError
     for topic in TOPICS {
         let of_topic = shop.link.handled(topic).await?;
         if of_topic.up_to.ms < before_us / 1_000
-            && of_topic.up_to < shop.events.last_position(topic).await?
+            && of_topic.up_to < shop.events.last_position(topic.into()).await?
         {
             note(format!("later orders stay: {}", of_topic.behind(topic)));
         }
@@ -160,10 +167,10 @@ impl Shop {
         done: &str,
         mut take: impl FnMut(RecordedEvent) -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
-        let end = self.events.last_position(topic).await?;
+        let end = self.events.last_position(topic.into()).await?;
         let (mut after, mut count, mut progress) = (Position::START, 0, Progress::begin());
         while after < end {
-            let page = self.events.read(topic, after, PAGE_EVENTS).await?;
+            let page = self.events.read(topic.into(), after, PAGE_EVENTS).await?;
             let Some(last) = page.last() else { break };
             after = last.position;
             count += page.len();

@@ -13,11 +13,12 @@ use super::archive::lines::refuse_existing;
 use super::archive::progress::Progress;
 use super::redis_place::RedisPlace;
 use crate::terminal::say;
+use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 use ordershop_original::PUBLISHED_CLAIM;
 use ordershop_redis::backup::{BackupLink, StreamEnd};
 use ordershop_redis::connection::RedisLink;
+use ordershop_redis::partitions;
 use ordershop_services::KEY_CLAIM;
 
 /// Events that are read with one call: it takes Redis about a millisecond.
@@ -53,19 +54,20 @@ pub async fn run(config: BackupConfig) -> Result<(), ArchiveError> {
         let text = "a shop on a Redis Cluster can't be backed up: there is no one moment of all its nodes; copy each node's append-only files";
         return Err(ArchiveError::Refused(text.to_owned()));
     }
-    let link = BackupLink::new(&redis);
+    let partitions = partitions::kept(&mut redis.shared()).await?;
+    let link = BackupLink::new(&redis, partitions);
     if link.is_half_restored().await? {
         let text = "a backup is being restored to this Redis, or its restoration was interrupted: there is no whole shop";
         return Err(ArchiveError::Refused(text.to_owned()));
     }
-    let header = Header::new(link.groups().await?);
+    let header = Header::new(partitions, link.groups().await?);
     let mut backup = Backup {
         file: BackupWriter::begin(&config.to, &header)?,
         link,
         progress: Progress::begin(),
     };
     backup.letters(&header).await?;
-    let claims = backup.claims().await?;
+    let claims = backup.claims(partitions).await?;
     let moment = backup.link.moment().await?;
     if moment.ends.values().all(|end| end.last == Position::START) {
         let text = "there is no shop on this Redis: it has no events";
@@ -81,8 +83,8 @@ pub async fn run(config: BackupConfig) -> Result<(), ArchiveError> {
     }
     let all = moment.ends.values().map(|end| end.entries).sum();
     let mut events = 0;
-    for (topic, end) in moment.ends {
-        backup.events(topic, end, &mut events, all).await?;
+    for (partition, end) in moment.ends {
+        backup.events(partition, end, &mut events, all).await?;
     }
     backup.file.finish()?;
     say(&format!(
@@ -94,9 +96,9 @@ pub async fn run(config: BackupConfig) -> Result<(), ArchiveError> {
 
 impl Backup {
     async fn letters(&mut self, header: &Header) -> Result<(), ArchiveError> {
-        for (topic, groups) in &header.groups {
+        for (partition, groups) in &header.groups {
             for group in groups.keys() {
-                for letter in self.link.letters(*topic, group).await? {
+                for letter in self.link.letters(*partition, group).await? {
                     self.file.add(&Record::DeadLetter(letter))?;
                 }
             }
@@ -105,13 +107,13 @@ impl Backup {
     }
 
     /// Writes the claims that follow from no event; returns their number.
-    async fn claims(&mut self) -> Result<u64, ArchiveError> {
+    async fn claims(&mut self, partitions: Partitions) -> Result<u64, ArchiveError> {
         let mut count = 0;
-        for topic in Topic::ALL {
+        for partition in partitions.all() {
             for prefix in [KEY_CLAIM, PUBLISHED_CLAIM] {
                 let mut cursor = 0;
                 loop {
-                    let (next, claims) = self.link.claims(topic, prefix, cursor).await?;
+                    let (next, claims) = self.link.claims(partition, prefix, cursor).await?;
                     for claim in claims {
                         self.file.add(&Record::Claim(claim))?;
                         count += 1;
@@ -127,16 +129,20 @@ impl Backup {
         Ok(count)
     }
 
-    /// Writes a topic's events up to its end; `written` of `all` are told.
+    /// Writes a partition's events up to its end; `written` of `all` are told.
     async fn events(
         &mut self,
-        topic: Topic,
+        partition: Partition,
         end: StreamEnd,
         written: &mut u64,
         all: u64,
     ) -> Result<(), ArchiveError> {
         let (mut after, mut entries) = (Position::START, 0);
-        while let Some(page) = self.link.page(topic, after, end.last, PAGE_EVENTS).await? {
+        while let Some(page) = self
+            .link
+            .page(partition, after, end.last, PAGE_EVENTS)
+            .await?
+        {
             after = page.last;
             entries += page.entries;
             for event in page.events {
@@ -144,13 +150,13 @@ impl Backup {
                 *written += 1;
             }
             self.progress
-                .tell(|| format!("{topic}: {written} of {all} events written"));
+                .tell(|| format!("{partition}: {written} of {all} events written"));
         }
         if entries == end.entries {
             return Ok(());
         }
         Err(ArchiveError::Other(format!(
-            "topic {topic} had {} events, and has {entries} of them now: they were archived, or Redis lost them, while they were read. Run it again",
+            "topic {partition} had {} events, and has {entries} of them now: they were archived, or Redis lost them, while they were read. Run it again",
             end.entries
         )))
     }

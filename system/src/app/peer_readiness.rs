@@ -25,7 +25,7 @@ impl Readiness for PeerReadiness {
     async fn check(&self) -> ReadinessState {
         let mut reasons = Vec::new();
         if let Some(events) = &self.events {
-            let asked = events.last_position(Topic::Order);
+            let asked = events.last_position(Topic::Order.into());
             reasons.extend(unreachable_reason("the event store", asked).await);
         }
         if let Some(queue) = &self.queue {

@@ -29,7 +29,9 @@ impl RedisChoice {
             let named = Self {
                 url: url.clone(),
                 tls: config.redis_tls.files(),
-                asked: config.replicas.asked(config.durability),
+                asked: config
+                    .replicas
+                    .asked(config.durability, config.partitions.wanted()),
             };
             return Ok((None, named));
         }
@@ -42,7 +44,10 @@ impl RedisChoice {
         let own = Self {
             url: server.url().into(),
             tls: RedisTls::default(),
-            asked: Asked::default(),
+            asked: Asked {
+                partitions: config.partitions.wanted(),
+                ..Asked::default()
+            },
         };
         Ok((Some(server), own))
     }

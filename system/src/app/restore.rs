@@ -12,9 +12,11 @@ use super::archive::file::ArchiveReader;
 use super::backup::file::BackupReader;
 use super::redis_place::RedisPlace;
 use crate::terminal::say;
+use ordershop_contract::partition::Partitions;
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::durability::Durability;
 use ordershop_redis::event_store::restoring::Restoration;
+use ordershop_redis::partitions;
 use ordershop_redis::put_back::PutBack;
 use ordershop_redis::server::RedisServer;
 
@@ -35,7 +37,13 @@ pub struct RestoreConfig {
 pub async fn run(config: RestoreConfig) -> Result<(), ArchiveError> {
     // The whole file is checked before anything is written.
     let backup = match BackupReader::open(&config.from)? {
-        Some(backup) => Some(backup.check()?),
+        Some(backup) => {
+            let Some(partitions) = backup.header.partitions() else {
+                let text = "the backup is of a shop of more partitions than there can be";
+                return Err(ArchiveError::Refused(text.to_owned()));
+            };
+            Some((backup.check()?, partitions))
+        }
         None => {
             let mut archive = ArchiveReader::open(&config.from)?;
             while archive.next()?.is_some() {}
@@ -56,23 +64,31 @@ pub async fn run(config: RestoreConfig) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-/// Puts back an archive, or the backup with this checksum; says what was put back.
+/// Puts back an archive, or the backup with this checksum and number of partitions; says what was put back.
 async fn restore_to(
     redis: &RedisLink,
     config: &RestoreConfig,
-    backup: Option<String>,
+    backup: Option<(String, Partitions)>,
 ) -> Result<String, ArchiveError> {
     if backup.is_some() && redis.is_cluster() {
         let text = "a backup can't be restored into a Redis Cluster: name a single Redis";
         return Err(ArchiveError::Refused(text.to_owned()));
     }
+    let (backup, wanted) = backup.unzip();
     let mut put_back = PutBack::new(redis);
     let unfinished = put_back.unfinished().await?;
     if unfinished.is_some() && unfinished != backup {
         let text = "another backup was being restored to this Redis when that was interrupted: run ordershop restore again with its file, or empty the Redis";
         return Err(ArchiveError::Refused(text.to_owned()));
     }
-    let mut restoration = Restoration::begin(redis).await?;
+    let wanted = wanted.unwrap_or_default();
+    let partitions = partitions::choose(&mut redis.shared(), wanted).await?;
+    if partitions != wanted {
+        return Err(ArchiveError::Refused(format!(
+            "the file is of a shop with {wanted} partitions a topic, and that on this Redis has {partitions}"
+        )));
+    }
+    let mut restoration = Restoration::begin(redis, partitions).await?;
     let done = match backup {
         Some(backup) => {
             let again = unfinished.is_some();

@@ -157,20 +157,22 @@ pub const ROLES: [Role; 13] = [
 
 fn inventory(context: &ServiceContext) {
     services::start::<InventoryService>(context);
-    sagas::start(context, Topic::Order, InventorySaga::new(context.clone()));
+    let saga = InventorySaga::new(context.clone());
+    sagas::start(context, Topic::Order, || saga.clone());
 }
 
 fn order(context: &ServiceContext) {
     services::start::<OrderService>(context);
     let saga = OrderSaga::new(context.clone());
     for topic in [Topic::Billing, Topic::Shipping] {
-        sagas::start(context, topic, saga.clone());
+        sagas::start(context, topic, || saga.clone());
     }
 }
 
 fn shipping(context: &ServiceContext) {
     services::start::<ShippingService>(context);
-    sagas::start(context, Topic::Order, ShippingSaga::new(context.clone()));
+    let saga = || ShippingSaga::new(context.clone());
+    sagas::start(context, Topic::Order, saga);
 }
 
 fn crm(context: &ServiceContext, linger: Duration) {
@@ -181,6 +183,6 @@ fn crm(context: &ServiceContext, linger: Duration) {
         Topic::Billing,
         Topic::Shipping,
     ] {
-        sagas::start(context, topic, saga.clone());
+        sagas::start(context, topic, || saga.clone());
     }
 }

@@ -26,7 +26,7 @@ impl App {
         let (redis, choice) = RedisChoice::of(config).await?;
         let mut process = Process::default();
         let (link, runs_on) = process.redis(&choice).await?;
-        let events = process.event_store(&link, choice.asked.replicas);
+        let events = process.event_store(&link, choice.asked);
         let queue = process.message_queue(&link, choice.asked.replicas);
         let connections = Connections {
             context: process.context(Arc::clone(&events), queue.clone()),
@@ -52,14 +52,16 @@ impl App {
         let choice = RedisChoice {
             url: config.redis_url.clone(),
             tls: config.redis_tls.files(),
-            asked: config.replicas.asked(config.durability),
+            asked: config
+                .replicas
+                .asked(config.durability, config.partitions.wanted()),
         };
         // The address first: if it is taken, nothing else is started.
         match role.part {
             Part::EventStore => {
                 let server = bind(&config.listen_or(EVENT_STORE_PORT), config).await?;
                 let (link, runs_on) = process.redis(&choice).await?;
-                let events = process.event_store(&link, choice.asked.replicas);
+                let events = process.event_store(&link, choice.asked);
                 let offer = process.offer_event_store(&events, runs_on);
                 Ok(process.with_grpc(Some(server), offer, Some(events), None))
             }

@@ -113,6 +113,8 @@ impl Supervisor {
             if let Some(durability) = config.durability.filter(|_| redis.is_none()) {
                 flag("--durability", durability.name().to_owned());
             }
+            let partitions = config.partitions.partitions;
+            flag("--partitions", partitions.to_string());
             let replicas = &config.replicas;
             flag("--replicas-ack", replicas.replicas_ack.to_string());
             flag(

@@ -17,6 +17,7 @@ use crate::config::{GatewayOptions, ProcessConfig};
 use crate::open_files;
 use ordershop_contract::event_store::{EventStore, ServerInfo};
 use ordershop_contract::message_queue::MessageQueue;
+use ordershop_contract::partition::Partitions;
 use ordershop_contract::readiness::{Readiness, StoreReadiness};
 use ordershop_contract::wire;
 use ordershop_contract::worker::ServiceContext;
@@ -31,6 +32,7 @@ use ordershop_redis::connection::RedisLink;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 use ordershop_redis::replicas::ReplicasAsked;
+use ordershop_redis::requirements::Asked;
 
 /// What a process serves over gRPC.
 #[derive(Default)]
@@ -42,13 +44,10 @@ pub(super) struct Offer {
 
 impl Process {
     /// Opens the event store on Redis.
-    pub(super) fn event_store(
-        &self,
-        link: &RedisLink,
-        replicas: ReplicasAsked,
-    ) -> Arc<dyn EventStore> {
+    pub(super) fn event_store(&self, link: &RedisLink, asked: Asked) -> Arc<dyn EventStore> {
         let config = EventStoreConfig {
-            replicas,
+            replicas: asked.replicas,
+            partitions: asked.partitions,
             ..EventStoreConfig::default()
         };
         RedisEventStore::start(link.clone(), &self.metrics.appends, config)
@@ -205,6 +204,7 @@ fn name_of<S: NamedService>(_: &S) -> &'static str {
 pub(super) struct Peers {
     events: PeerChannel,
     queue: PeerChannel,
+    partitions: Partitions,
 }
 
 impl Peers {
@@ -221,6 +221,7 @@ impl Peers {
         Ok(Self {
             events: peer(&config.event_store_url)?,
             queue: peer(&config.message_queue_url)?,
+            partitions: config.partitions.wanted(),
         })
     }
 
@@ -232,7 +233,7 @@ impl Peers {
         Arc<dyn MessageQueue>,
         watch::Receiver<ServerInfo>,
     ) {
-        let events = GrpcEventStore::start(self.events);
+        let events = GrpcEventStore::start(self.events, self.partitions);
         let runs_on = events.runs_on();
         (events, GrpcMessageQueue::start(self.queue), runs_on)
     }

@@ -60,16 +60,24 @@ async fn is_told(http: &Customer) {
     while next().await["type"] != "hello" {}
     let grace = json!({"name": "Grace", "email": "grace@example.com"});
     let customer = http.posted("/customer", &grace).await;
-    let (mut told, mut applied) = (None::<Position>, Position::START);
-    while told.is_none_or(|told| applied < told) {
+    let at = |text: &Value| text.as_str().and_then(|text| text.parse::<Position>().ok());
+    let (mut told, mut applied) = (None::<(String, Position)>, json!({}));
+    while told
+        .as_ref()
+        .is_none_or(|(partition, told)| at(&applied[partition]) < Some(*told))
+    {
         let message = next().await;
         for event in message["events"].as_array().into_iter().flatten() {
             if event["aggregate_id"] == json!(customer) {
-                told = Some(event["position"].as_str().unwrap().parse().unwrap());
+                let partition = match event["partition"].as_u64() {
+                    Some(number) => format!("customer.{number}"),
+                    None => "customer".to_owned(),
+                };
+                told = Some((partition, at(&event["position"]).unwrap()));
             }
         }
-        if let Some(position) = message["positions"]["customer"].as_str() {
-            applied = position.parse().unwrap();
+        for (partition, position) in message["positions"].as_object().into_iter().flatten() {
+            applied[partition] = position.clone();
         }
     }
 }
@@ -99,10 +107,18 @@ async fn a_shop_goes_on_while_its_slots_move_and_has_all_that_it_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processes_go_on_when_a_master_dies_and_have_all_that_they_answered() {
+async fn processes_of_four_partitions_go_on_when_a_master_dies_and_have_all_that_they_answered() {
     let mut cluster = RedisCluster::start(true, &["--appendonly", "yes"]).await;
     let url = cluster.url();
-    let asked = ["--redis-url", &url, "--replicas-ack", "1", "--processes"];
+    let asked = [
+        "--redis-url",
+        &url,
+        "--replicas-ack",
+        "1",
+        "--processes",
+        "--partitions",
+        "4",
+    ];
     let mut program = Program::start(&[&UP[..], &asked].concat());
     let http = Customer::new(program.url().await);
     is_delivered(&http).await;

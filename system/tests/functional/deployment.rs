@@ -4,7 +4,8 @@ use std::path::Path;
 
 use ordershop::app::App;
 use ordershop::config::{
-    CrmOptions, GatewayOptions, ReadModelOptions, RedisTlsConfig, ReplicaOptions, UpConfig,
+    CrmOptions, GatewayOptions, PartitionOptions, ReadModelOptions, RedisTlsConfig, ReplicaOptions,
+    UpConfig,
 };
 use ordershop_read_model::ProjectionConfig;
 use ordershop_redis::durability::Durability;
@@ -32,6 +33,9 @@ pub fn config(dir: &Path) -> UpConfig {
         replicas: ReplicaOptions {
             replicas_ack: 0,
             replicas_ack_timeout_ms: 1_000,
+        },
+        partitions: PartitionOptions {
+            partitions: crate::PARTITIONS,
         },
         threads: 1,
         gateway: GatewayOptions {

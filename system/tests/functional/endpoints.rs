@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use hyper::Method;
+use ordershop_contract::partition::{Partition, Partitions};
+use ordershop_contract::topic::Topic;
 use serde_json::{Value, json};
 
 use crate::customer::{Answer, Customer, EVENTUALLY_MS};
@@ -244,14 +246,22 @@ async fn lists_can_be_read_in_pages_and_whole() {
     shop.close().await;
 }
 
+/// The name of the partition that a customer lies in.
+fn partition_of(customer: &str) -> Partition {
+    let partitions = Partitions::new(crate::PARTITIONS).unwrap();
+    partitions.of(Topic::Customer, customer)
+}
+
 /// The metrics, once they tell that the read model has handled a customer's event.
-async fn metrics_with_lag(http: &Customer) -> Answer {
-    let handled = "ordershop_event_lag_seconds_count{group=\"read-model\",topic=\"customer\"}";
+async fn metrics_with_lag(http: &Customer, customer: &str) -> Answer {
+    let topic = partition_of(customer);
+    let handled =
+        format!("ordershop_event_lag_seconds_count{{group=\"read-model\",topic=\"{topic}\"}}");
     let deadline = Instant::now() + Duration::from_millis(EVENTUALLY_MS);
     loop {
         let answer = http.get("/metrics").await;
         let text = answer.body.as_str().unwrap();
-        if text.contains(handled) {
+        if text.contains(&handled) {
             return answer;
         }
         assert!(Instant::now() < deadline, "no lag in {text}");
@@ -263,7 +273,8 @@ async fn metrics_with_lag(http: &Customer) -> Answer {
 async fn health_and_metrics_tell_how_it_goes() {
     let shop = Shop::open().await;
     let http = &shop.customer;
-    http.customer().await;
+    let customer = http.customer().await;
+    let topic = partition_of(&customer);
     let health = http.get("/health").await;
     assert_eq!(health.status, 200);
     let build = ordershop::build::BUILD;
@@ -279,11 +290,11 @@ async fn health_and_metrics_tell_how_it_goes() {
         mails.as_array().is_some_and(|mails| mails.len() == 1)
     })
     .await;
-    metrics_with_lag(http).await;
+    metrics_with_lag(http, &customer).await;
     let metrics = shop.metrics().await;
     for line in [
-        "ordershop_appends_total{topic=\"customer\"} 1",
-        "ordershop_group_backlog{group=\"read-model\",topic=\"customer\"}",
+        &*format!("ordershop_appends_total{{topic=\"{topic}\"}} 1"),
+        &*format!("ordershop_group_backlog{{group=\"read-model\",topic=\"{topic}\"}}"),
         "ordershop_event_lag_seconds_bucket",
         "ordershop_queue_depth{queue=\"customer-service.create_customers\"} 0",
         "ordershop_append_batch_events_count",
@@ -308,12 +319,12 @@ async fn prometheus_takes_the_metrics_and_an_idle_shop_has_few() {
     let gateway = http.get("/metrics").await;
     let idle = gateway.body.as_str().unwrap().to_owned();
 
-    http.customer().await;
+    let customer = http.customer().await;
     http.eventually("/mails/sent", |mails| {
         mails.as_array().is_some_and(|mails| mails.len() == 1)
     })
     .await;
-    let used = metrics_with_lag(http).await;
+    let used = metrics_with_lag(http, &customer).await;
     let coarse = used.body.as_str().unwrap();
     let fine = http.get("/metrics?buckets=fine").await;
     let all = shop.metrics().await;
@@ -328,13 +339,16 @@ async fn prometheus_takes_the_metrics_and_an_idle_shop_has_few() {
     test_monitoring::accepts_metrics(coarse);
     test_monitoring::names_exist("ordershop", &all);
     let series = idle.lines().filter(|line| !line.starts_with('#')).count();
-    assert!(series < 400, "{series} series: {idle}");
+    // Each partition has those of its groups.
+    let series_max = 300 + 100 * usize::from(crate::PARTITIONS);
+    assert!(series < series_max, "{series} series: {idle}");
+    let topic = partition_of(&customer);
+    let label = format!("group=\"read-model\",topic=\"{topic}\"}}");
     let buckets = |text: &str| {
         let told = text
             .lines()
             .filter(|line| line.starts_with("ordershop_event_lag_seconds_bucket"));
-        told.filter(|line| line.contains("group=\"read-model\",topic=\"customer\"}"))
-            .count()
+        told.filter(|line| line.contains(&label)).count()
     };
     assert_eq!(buckets(coarse), 22, "{coarse}");
     assert_eq!(buckets(fine.body.as_str().unwrap()), 102);
@@ -359,14 +373,17 @@ async fn recorded_events_are_paged_oldest_first() {
         .unwrap()
         .clone();
     let mut events = Vec::new();
-    let mut path = "/events/product?limit=299".to_owned();
+    let id = ids[0].as_str().unwrap();
+    let products = Partitions::new(crate::PARTITIONS).unwrap();
+    let products = products.of(Topic::Product, id);
+    let mut path = format!("/events/{products}?limit=299");
     let mut pages = 0;
     loop {
         let page = http.get(&path).await;
         events.extend(page.result().as_array().unwrap().clone());
         pages += 1;
         match page.body["cursor"].as_str() {
-            Some(cursor) => path = format!("/events/product?limit=299&after={cursor}"),
+            Some(cursor) => path = format!("/events/{products}?limit=299&after={cursor}"),
             None => break,
         }
     }

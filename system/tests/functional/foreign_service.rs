@@ -100,7 +100,7 @@ impl ForeignService {
     pub async fn releases_all(&self, topic: Topic) {
         let store = self.store();
         let events = store
-            .read(topic, Position::START, EVENTS_MAX)
+            .read(topic.into(), Position::START, EVENTS_MAX)
             .await
             .unwrap();
         assert!(events.len() < EVENTS_MAX);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hyper::Method;
 use ordershop_contract::event_store::{EventStore, RecordedEvent};
+use ordershop_contract::partition::Partitions;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_redis::connection::{MultiplexedConnection, RedisLink};
@@ -41,15 +42,19 @@ impl HeldShop {
         let redis = redis.await.unwrap();
         let link = RedisLink::new(redis.url()).unwrap();
         let mut connection = link.dedicated().await.unwrap();
-        if let Some((topic, group)) = held {
+        for lease in held.map_or_else(Vec::new, |(topic, group)| leases(topic, group)) {
             let mut hold = redis::cmd("SET");
-            hold.arg(lease(topic, group)).arg("a test");
+            hold.arg(lease).arg("a test");
             hold.exec_async(&mut connection).await.unwrap();
         }
         let metrics = AppendMetrics::default();
+        let config = EventStoreConfig {
+            partitions: partitions(),
+            ..EventStoreConfig::default()
+        };
         Self {
             connection,
-            store: RedisEventStore::start(link, &metrics, EventStoreConfig::default()),
+            store: RedisEventStore::start(link, &metrics, config),
             shop: Shop::open_on(redis.url()).await,
             foreign: ForeignService::on(redis.url()),
             redis,
@@ -64,22 +69,25 @@ impl HeldShop {
     /// Lets a group read.
     pub async fn let_go(&mut self, topic: Topic, group: &str) {
         let mut release = redis::cmd("DEL");
-        release.arg(lease(topic, group));
+        release.arg(leases(topic, group));
         release.exec_async(&mut self.connection).await.unwrap();
     }
 
     /// Everything that happened to an aggregate.
     pub async fn history(&self, topic: Topic, id: &str) -> Vec<RecordedEvent> {
-        let events = self.store.read(topic, Position::START, EVENTS_MAX);
-        let mut events = events.await.unwrap();
-        assert!(events.len() < EVENTS_MAX);
-        events.retain(|event| event.entity_id == id);
-        events
+        let mut history = Vec::new();
+        for partition in partitions().of_topic(topic) {
+            let events = self.store.read(partition, Position::START, EVENTS_MAX);
+            let events = events.await.unwrap();
+            assert!(events.len() < EVENTS_MAX);
+            history.extend(events.into_iter().filter(|event| event.entity_id == id));
+        }
+        history
     }
 
     /// Makes an event a dead letter of a group, sends it again, and waits until the group has handled all.
     pub async fn comes_again(&mut self, event: &RecordedEvent, group: &str) {
-        let topic = event.topic;
+        let topic = event.partition;
         let mut bury = redis::cmd("XADD");
         bury.arg(format!("dead:{{{topic}}}:{group}")).arg("*");
         bury.arg(&["position", &event.position.to_string(), "reason", "a test"]);
@@ -121,6 +129,12 @@ impl HeldShop {
     }
 }
 
-fn lease(topic: Topic, group: &str) -> String {
-    format!("lease:{{{topic}}}:{group}")
+fn partitions() -> Partitions {
+    Partitions::new(crate::PARTITIONS).unwrap()
+}
+
+fn leases(topic: Topic, group: &str) -> Vec<String> {
+    let all = partitions().of_topic(topic);
+    all.map(|partition| format!("lease:{{{partition}}}:{group}"))
+        .collect()
 }

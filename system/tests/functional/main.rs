@@ -2,6 +2,9 @@
 //! Here the system is one process; `functional_processes` runs the same tests with a process a service.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+/// How many partitions each topic has.
+const PARTITIONS: u8 = 1;
+
 mod archive;
 mod asynchronous;
 mod bad_input;

@@ -50,7 +50,7 @@ async fn an_event_is_no_dead_letter_because_the_read_model_answers_unreadably() 
         TRIES,
         json!({"order": [versioned(&order, 1)], "customer": [customer()]}),
     );
-    let saga = CrmSaga::new(stage.context.clone(), Duration::ZERO);
+    let saga = || CrmSaga::new(stage.context.clone(), Duration::ZERO);
     sagas::start(&stage.context, Topic::Billing, saga);
 
     let billing = json!({"entity_id": "b", "order_id": "o", "amount": 3});
@@ -114,7 +114,10 @@ async fn a_cart_whose_orders_deletion_was_cut_short_is_free_when_the_read_model_
     ordershop_services::start::<OrderService>(&stage.context);
 
     assert_eq!(reply.await.unwrap()["result"], true);
-    let carts = stage.context.events.read(Topic::Cart, Position::START, 10);
+    let carts = stage
+        .context
+        .events
+        .read(Topic::Cart.into(), Position::START, 10);
     let carts = carts.await.unwrap();
     assert_eq!(carts.last().unwrap().event_id, "o.freed.1");
     stage.close().await;
@@ -161,11 +164,11 @@ async fn what_a_saga_has_just_read_is_not_asked_for_again() {
     }
     let asked = stage.read_model(AWAY, TRIES, json!({}));
 
-    let saga = ShippingSaga::new(stage.context.clone());
+    let saga = || ShippingSaga::new(stage.context.clone());
     sagas::start(&stage.context, Topic::Order, saga);
 
     let events = &stage.context.events;
-    let shippings = events.follow(Topic::Shipping, Position::START, 10, PATIENCE);
+    let shippings = events.follow(Topic::Shipping.into(), Position::START, 10, PATIENCE);
     let shippings = shippings.await.unwrap();
     let ids: Vec<&str> = shippings.iter().map(|event| &*event.entity_id).collect();
     assert_eq!(ids, ["paid-shipping"]);

@@ -4,7 +4,9 @@ use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::action;
 use serde_json::{Value, json};
 
+use crate::foreign_service::ForeignService;
 use crate::held_shop::HeldShop;
+use crate::shop::Shop;
 
 fn shipping(id: &str, order: &str) -> Value {
     json!({"entity_id": id, "order_id": order, "delivered": 0})
@@ -166,5 +168,22 @@ async fn a_payment_that_is_being_taken_back_does_not_clear_its_order_again() {
 
     let last = shop.history(Topic::Order, &order).await.pop().unwrap();
     assert!(last.data.get().contains("UNCLEARED"), "{last:?}");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_payment_of_an_order_that_is_out_of_stock_is_returned_and_its_customer_told() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let (customer, product) = (http.customer().await, http.product(300, 1).await);
+    let (order, _) = http.comes_too_late(&customer, &product).await;
+
+    let billing = json!({"entity_id": "b", "order_id": order, "amount": 300});
+    let foreign = ForeignService::on(&shop.redis_url());
+    foreign.creates(Topic::Billing, &billing).await;
+
+    http.is_told_of_the_return(&order).await;
+    http.eventually("/billing/b", serde_json::Value::is_null)
+        .await;
     shop.close().await;
 }

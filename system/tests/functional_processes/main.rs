@@ -1,6 +1,9 @@
 //! The functional tests again, with one process for each service, over gRPC; and tests of several processes: each is killed in turn.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+/// How many partitions each topic has.
+const PARTITIONS: u8 = 1;
+
 mod buyers;
 mod children;
 mod deployment;

@@ -6,6 +6,7 @@ use ordershop_contract::correlation::Correlation;
 use ordershop_contract::event_store::{
     Appended, EventStore, ExpectedVersion, NewEvent, Transaction,
 };
+use ordershop_contract::partition::Partitions;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_grpc::event_store::client::GrpcEventStore;
@@ -43,9 +44,9 @@ async fn an_append_under_way_is_answered_and_who_comes_later_refused() {
     let url = server.url().await;
     let address = url.trim_start_matches("http://").to_owned();
     let peer = PeerConfig { url, token: None };
-    let store = GrpcEventStore::start(connect(&peer).unwrap());
+    let store = GrpcEventStore::start(connect(&peer).unwrap(), Partitions::ONE);
     // After this the stream is open and the topic has its writer.
-    store.last_position(Topic::Order).await.unwrap();
+    store.last_position(Topic::Order.into()).await.unwrap();
     let mut warm = created();
     warm.events[0].entity_id = "another".into();
     warm.events[0].event_id = "another".into();

@@ -297,7 +297,7 @@ impl Buyer {
                 .method(&method)
                 .uri(format!("{}{path}", self.http.url))
                 .header("content-type", "application/json");
-            let known = *self.known.lock().unwrap();
+            let known = self.known.lock().unwrap().clone();
             let request = match known.is_empty() {
                 true => request,
                 false => request.header("x-at-least", known.to_string()),

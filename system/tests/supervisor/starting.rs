@@ -28,7 +28,14 @@ async fn its_options_are_told_by_one_process_as_by_many() {
     let data = dir.path().to_str().unwrap();
     let args = ["up", "--listen", "127.0.0.1:0", "--data-dir", data];
     let given = ["--threads", "2", "--projection-linger-ms", "3"];
-    let more = ["--mail-linger-ms", "5", "--body-bytes-max", "900000"];
+    let more = [
+        "--mail-linger-ms",
+        "5",
+        "--body-bytes-max",
+        "900000",
+        "--partitions",
+        "2",
+    ];
     let given = [&given[..], &more].concat();
     let many = ["--processes", "--scale", "order-service=2"];
     for (more, scale) in [(&[][..], json!([])), (&many, json!(["order-service=2"]))] {
@@ -38,7 +45,7 @@ async fn its_options_are_told_by_one_process_as_by_many() {
         assert!(ready, "{said}");
         let said: Value = serde_json::from_str(&said).unwrap();
         let expected = json!({
-            "threads": 2, "processes": !more.is_empty(), "scale": scale,
+            "partitions": 2, "threads": 2, "processes": !more.is_empty(), "scale": scale,
             "replicas-ack": 0, "body-bytes-max": 900_000, "projection-linger-ms": 3, "mail-linger-ms": 5,
             "burn-us-per-event": 4,
         });

@@ -1,8 +1,10 @@
 //! What a client of the feed wants to hear.
 
+use ordershop_contract::partition::Partitions;
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 
+use crate::answered_positions;
 use crate::error::HttpError;
 use crate::paging::QueryString;
 
@@ -11,14 +13,14 @@ use crate::paging::QueryString;
 pub(super) struct FeedRequest {
     /// By [`Topic::index`].
     pub(super) topics: [bool; Topic::ALL.len()],
-    /// Start after these positions; topics without one start now.
+    /// Start after these positions; partitions without one start now.
     pub(super) after: Positions,
     /// Send only sampled requests' events, and when the read model applied them instead of its progress.
     pub(super) sampled: bool,
 }
 
 impl FeedRequest {
-    pub(super) fn parse(query: Option<&str>) -> Result<Self, HttpError> {
+    pub(super) fn parse(query: Option<&str>, partitions: Partitions) -> Result<Self, HttpError> {
         let query = QueryString::parse(query, &["topics", "after", "sampled"])?;
         let bad = |name: &str, error: &dyn std::fmt::Display| {
             HttpError::bad_request(format!("{name}: {error}"))
@@ -38,6 +40,7 @@ impl FeedRequest {
             .unwrap_or_default()
             .parse()
             .map_err(|error| bad("after", &error))?;
+        answered_positions::check("after", &after, partitions)?;
         let sampled = match query.get("sampled") {
             None | Some("false") => false,
             Some("true") if after.is_empty() => true,
@@ -69,20 +72,34 @@ mod tests {
 
     #[test]
     fn a_request_names_topics_and_where_to_start() {
-        let wanted = FeedRequest::parse(Some("topics=order,shipping&after=order%3D5-3")).unwrap();
+        let wanted = FeedRequest::parse(
+            Some("topics=order,shipping&after=order%3D5-3"),
+            Partitions::ONE,
+        )
+        .unwrap();
         let topics: Vec<Topic> = wanted.topics().collect();
         assert_eq!(topics, [Topic::Order, Topic::Shipping]);
         assert_eq!(wanted.after.to_string(), "order=5-3");
-        assert_eq!(FeedRequest::parse(None).unwrap().topics().count(), 8);
+        assert_eq!(
+            FeedRequest::parse(None, Partitions::ONE)
+                .unwrap()
+                .topics()
+                .count(),
+            8
+        );
         for bad in [
             "topics=",
             "topics=orders",
             "after=order",
+            "after=order.1%3D5-3",
             "topic=order",
             "sampled=1",
             "sampled=true&after=order%3D5-3",
         ] {
-            assert!(FeedRequest::parse(Some(bad)).is_err(), "{bad}");
+            assert!(
+                FeedRequest::parse(Some(bad), Partitions::ONE).is_err(),
+                "{bad}"
+            );
         }
     }
 }

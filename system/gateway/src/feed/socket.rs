@@ -9,8 +9,8 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::state::GatewayState;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::{Position, Positions};
-use ordershop_contract::topic::Topic;
 
 use super::attention::Attention;
 use super::feed_request::FeedRequest;
@@ -49,7 +49,10 @@ pub(super) async fn run(state: &Arc<GatewayState>, socket: WebSocket, wanted: Fe
     let attention = Attention::new(silence_max);
     let mut client = FeedClient {
         state,
-        topics: wanted.topics().collect(),
+        partitions: wanted
+            .topics()
+            .flat_map(|topic| state.events.partitions().of_topic(topic))
+            .collect(),
         all: wanted.topics.iter().all(|wanted| *wanted),
         sent: Positions::NONE,
         attention: &attention,
@@ -111,10 +114,10 @@ async fn listen(stream: &mut SplitStream<WebSocket>, attention: &Attention) -> S
 
 struct FeedClient<'a> {
     state: &'a Arc<GatewayState>,
-    topics: Vec<Topic>,
+    partitions: Vec<Partition>,
     /// Whether the client subscribed to every topic.
     all: bool,
-    /// The last position sent, by topic.
+    /// The last position sent, by partition.
     sent: Positions,
     attention: &'a Attention,
     silence_max: Duration,
@@ -136,57 +139,57 @@ impl FeedClient<'_> {
         let hub = &self.state.hub;
         if after.is_empty() {
             let joined =
-                tokio::time::timeout(START_TIMEOUT, hub.join(frame_queue, &self.topics)).await;
+                tokio::time::timeout(START_TIMEOUT, hub.join(frame_queue, &self.partitions)).await;
             self.sent = joined.map_err(|_| away())?;
             self.text(frame::hello(&self.sent, frame_queue.sampled))
                 .await?;
         } else {
-            let live = tokio::time::timeout(START_TIMEOUT, hub.live(&self.topics)).await;
+            let live = tokio::time::timeout(START_TIMEOUT, hub.live(&self.partitions)).await;
             let live = live.map_err(|_| away())?;
-            for topic in &self.topics {
-                let live = live.get(*topic).unwrap_or_default();
-                let start = after.get(*topic).unwrap_or(live);
+            for partition in &self.partitions {
+                let live = live.get(*partition).unwrap_or_default();
+                let start = after.get(*partition).unwrap_or(live);
                 self.sent
-                    .raise(*topic, self.still_there(*topic, start, live).await?);
+                    .raise(*partition, self.still_there(*partition, start, live).await?);
             }
             self.text(frame::hello(&self.sent, frame_queue.sampled))
                 .await?;
             // Read most of the history first, so that few live events have to wait while the rest is read.
             self.history(None).await?;
-            let joined = hub.join(frame_queue, &self.topics).await;
+            let joined = hub.join(frame_queue, &self.partitions).await;
             self.history(Some(&joined)).await?;
         }
         self.flush().await?;
         self.live(frame_queue).await
     }
 
-    /// The position, unless it is beyond the topic's end: the store went back since the client heard of it, and the end is its start.
+    /// The position, unless it is beyond the partition's end: the store went back since the client heard of it, and the end is its start.
     async fn still_there(
         &self,
-        topic: Topic,
+        partition: Partition,
         position: Position,
         live: Position,
     ) -> Result<Position, SocketEnd> {
         if position <= live {
             return Ok(position);
         }
-        let end = self.state.events.last_position(topic).await;
+        let end = self.state.events.last_position(partition).await;
         end.map(|end| position.min(end)).map_err(|_| away())
     }
 
     /// Sends events from the store: up to `until`, else until a page isn't full.
     async fn history(&mut self, until: Option<&Positions>) -> Result<(), SocketEnd> {
-        for topic in self.topics.clone() {
-            let until = until.map(|until| until.get(topic).unwrap_or_default());
+        for partition in self.partitions.clone() {
+            let until = until.map(|until| until.get(partition).unwrap_or_default());
             loop {
-                let sent = self.sent.get(topic).unwrap_or_default();
+                let sent = self.sent.get(partition).unwrap_or_default();
                 if until.is_some_and(|until| sent >= until) {
                     break;
                 }
                 let mut page = self
                     .state
                     .events
-                    .read(topic, sent, HISTORY_PAGE)
+                    .read(partition, sent, HISTORY_PAGE)
                     .await
                     .map_err(|_| away())?;
                 let full = page.len() == HISTORY_PAGE;
@@ -194,8 +197,8 @@ impl FeedClient<'_> {
                     page.retain(|event| event.position <= until);
                 }
                 let bytes_max = self.state.config.feed.frame_bytes_max;
-                for events in frame::events(topic, &page, bytes_max) {
-                    self.sent.raise(topic, events.last());
+                for events in frame::events(partition, &page, bytes_max) {
+                    self.sent.raise(partition, events.last());
                     self.text(events.text).await?;
                     self.ping_if_due().await?;
                 }
@@ -232,20 +235,18 @@ impl FeedClient<'_> {
     fn text_of(&mut self, frame: &FeedFrame) -> Option<Utf8Bytes> {
         match frame {
             FeedFrame::Events(events) => {
-                if !self.topics.contains(&events.topic) {
+                let partition = events.partition;
+                if !self.partitions.contains(&partition) {
                     return None;
                 }
-                let sent = self.sent.get(events.topic).unwrap_or_default();
-                self.sent.raise(events.topic, events.last());
+                let sent = self.sent.get(partition).unwrap_or_default();
+                self.sent.raise(partition, events.last());
                 events.after(sent)
             }
             FeedFrame::Projected(text) => Some(text.clone()),
             FeedFrame::Applied(news) if self.all => Some(frame::applied(news)),
             FeedFrame::Applied(news) => {
-                let mut mine = Positions::NONE;
-                for topic in &self.topics {
-                    mine.merge(&news.only(*topic));
-                }
+                let mine = news.only(|partition| self.partitions.contains(&partition));
                 (!mine.is_empty() || news.is_empty()).then(|| frame::applied(&mine))
             }
         }

@@ -6,17 +6,18 @@ use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
 
 use ordershop_contract::event_store::RecordedEvent;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::{Position, Positions, Projected};
 use ordershop_contract::topic::Topic;
 
-use crate::event_json::event_json;
+use crate::event_json::{event_json, is_first};
 
 /// One text frame.
 #[derive(Debug)]
 pub(crate) enum FeedFrame {
-    /// Events of one topic in stream order.
+    /// Events of one partition in stream order.
     Events(EventsFrame),
-    /// The read model's progress: new positions of the topics that moved.
+    /// The read model's progress: new positions of the partitions that moved.
     Applied(Positions),
     /// When the read model applied events of sampled requests; for clients that follow only those.
     Projected(Utf8Bytes),
@@ -25,7 +26,7 @@ pub(crate) enum FeedFrame {
 /// A frame of events, and where each event is in its text.
 #[derive(Debug)]
 pub(crate) struct EventsFrame {
-    pub(crate) topic: Topic,
+    pub(crate) partition: Partition,
     pub(crate) text: Utf8Bytes,
     places: Vec<(Position, Range<usize>)>,
 }
@@ -67,20 +68,36 @@ pub(crate) fn projected(batches: &[Projected]) -> Utf8Bytes {
     #[derive(Serialize)]
     struct ProjectedFrame<'a> {
         r#type: &'a str,
-        batches: &'a [Projected],
+        batches: Vec<ProjectedBatch>,
     }
+    #[derive(Serialize)]
+    struct ProjectedBatch {
+        topic: Topic,
+        #[serde(skip_serializing_if = "is_first")]
+        partition: u8,
+        to: Position,
+        received_at_us: u64,
+        applied_at_us: u64,
+    }
+    let batch = |batch: &Projected| ProjectedBatch {
+        topic: batch.partition.topic,
+        partition: batch.partition.number,
+        to: batch.to,
+        received_at_us: batch.received_at_us,
+        applied_at_us: batch.applied_at_us,
+    };
     let frame = ProjectedFrame {
         r#type: "projected",
-        batches,
+        batches: batches.iter().map(batch).collect(),
     };
     serde_json::to_string(&frame)
         .expect("names and numbers always serialise")
         .into()
 }
 
-/// Splits a batch of one topic into frames of about `bytes_max` at most.
+/// Splits a batch of one partition into frames of about `bytes_max` at most.
 pub(crate) fn events<'a>(
-    topic: Topic,
+    partition: Partition,
     batch: impl IntoIterator<Item = &'a RecordedEvent>,
     bytes_max: usize,
 ) -> Vec<EventsFrame> {
@@ -91,7 +108,7 @@ pub(crate) fn events<'a>(
         let json = event_json(event);
         if !places.is_empty() && text.len() + json.len() > bytes_max {
             let full = std::mem::replace(&mut text, OPEN.to_owned());
-            frames.push(closed(topic, full, std::mem::take(&mut places)));
+            frames.push(closed(partition, full, std::mem::take(&mut places)));
         }
         if !places.is_empty() {
             text.push(',');
@@ -101,15 +118,19 @@ pub(crate) fn events<'a>(
         places.push((event.position, start..text.len()));
     }
     if !places.is_empty() {
-        frames.push(closed(topic, text, places));
+        frames.push(closed(partition, text, places));
     }
     frames
 }
 
-fn closed(topic: Topic, mut text: String, places: Vec<(Position, Range<usize>)>) -> EventsFrame {
+fn closed(
+    partition: Partition,
+    mut text: String,
+    places: Vec<(Position, Range<usize>)>,
+) -> EventsFrame {
     text.push_str(CLOSE);
     EventsFrame {
-        topic,
+        partition,
         text: text.into(),
         places,
     }
@@ -141,7 +162,7 @@ mod tests {
 
     fn batch(count: u64) -> Vec<RecordedEvent> {
         let event = |seq| RecordedEvent {
-            topic: Topic::Order,
+            partition: Topic::Order.into(),
             position: Position { ms: 7, seq },
             event_id: format!("e{seq}").into(),
             action: "entity_created".into(),
@@ -169,7 +190,7 @@ mod tests {
 
     #[test]
     fn sent_events_are_left_out_and_the_rest_stays_whole() {
-        let frame = events(Topic::Order, &batch(3), usize::MAX).remove(0);
+        let frame = events(Topic::Order.into(), &batch(3), usize::MAX).remove(0);
         let after = |seq| {
             frame
                 .after(Position { ms: 7, seq })
@@ -183,7 +204,7 @@ mod tests {
 
     #[test]
     fn long_batches_are_parted_and_lose_nothing() {
-        let frames = events(Topic::Order, &batch(10), 600);
+        let frames = events(Topic::Order.into(), &batch(10), 600);
         assert!(frames.len() > 1);
         let all: Vec<String> = frames.iter().flat_map(|f| positions_in(&f.text)).collect();
         let expected: Vec<String> = (1..=10).map(|seq| format!("7-{seq}")).collect();

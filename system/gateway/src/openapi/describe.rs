@@ -6,7 +6,7 @@ use ordershop_contract::payload::{PAGE_ENTITIES_MAX, PAGE_ORDERS_MAX};
 use ordershop_contract::topic::Topic;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Operation, page, positions};
+use super::operation::{Operation, page, partition, positions};
 use super::schemas::{name, reference};
 use crate::event_page::PAGE_EVENTS_MAX;
 
@@ -272,12 +272,12 @@ fn topics() -> String {
 pub(crate) fn events() -> Operation {
     Operation::new(
         "list_events",
-        "The recorded events of a topic, oldest first.",
+        "The recorded events of a partition of a topic, oldest first.",
     )
     .path(
         "topic",
-        json!({ "enum": Topic::ALL.map(Topic::name) }),
-        "The topic.",
+        json!({ "type": "string", "pattern": format!("^{}$", partition()) }),
+        "The partition: its topic's name, from the second one on with a dot and its number.",
     )
     .query(
         "after",

@@ -306,10 +306,16 @@ fn tags() -> Value {
     })
 }
 
-/// Positions of topics, as a header or a parameter has them.
+/// A partition's name.
+pub(super) fn partition() -> String {
+    let names = Topic::ALL.map(Topic::name).join("|");
+    format!("({names})(\\.[1-9][0-9]?)?")
+}
+
+/// Positions of partitions, as a header or a parameter has them.
 pub(super) fn positions() -> Value {
-    let topics = Topic::ALL.map(Topic::name).join("|");
-    let one = format!("({topics})=[0-9]{{1,19}}(-[0-9]{{1,19}})?");
+    let partition = partition();
+    let one = format!("{partition}=[0-9]{{1,19}}(-[0-9]{{1,19}})?");
     json!({
         "type": "string", "minLength": 1, "pattern": format!("^{one}(,{one})*$"),
         "examples": ["order=1764288000123-0"],

@@ -246,6 +246,13 @@ fn event() -> Value {
     object(
         vec![
             ("topic", json!({ "enum": topics })),
+            (
+                "partition",
+                json!({
+                    "type": "integer", "minimum": 1, "maximum": 63,
+                    "description": "The number of the topic's partition; the first one is left out.",
+                }),
+            ),
             ("action", text()),
             ("aggregate_id", text()),
             ("version", json!({ "type": "integer", "minimum": 0 })),
@@ -273,7 +280,7 @@ fn event() -> Value {
                 time("Only of a sampled request: when it went to the store."),
             ),
         ],
-        &["received_at_us", "submitted_at_us"],
+        &["partition", "received_at_us", "submitted_at_us"],
     )
 }
 

@@ -1,6 +1,6 @@
 // The page: shows the live feed and browses the state. Values are inserted as text, never as markup.
 import { $, act, clock, el, failure, fields, figure, get, heading, line, money, parts, reached, status, text } from "./shown.js";
-import { last, of_order } from "./recorded.js";
+import { last, of_order, partition, partitions } from "./recorded.js";
 import { waterfall } from "./waterfall.js";
 const TOPICS = { customer: "customers", product: "products", inventory: "inventories", cart: "carts", order: "orders", billing: "billings", shipping: "shippings", mail: "mails" };
 const EVENTS_MAX = 200, EARLIER = 50, SECONDS = 60, PAGE = 50, ORDERS_MAX = 100, RETRY_MS_MAX = 5000, HISTORY_PAGES = 2;
@@ -22,6 +22,7 @@ function nodes(name, value, topic) {
 }
 
 // ---- live
+// The positions `applied` and `seen` are by partition: each topic has one, or several of its own order.
 const filter = new Set(Object.keys(TOPICS)), counts = {}, applied = {}, chips = {}, seen = {};
 // How many events from before the feed are listed; null until they have been read.
 let earlier = null, recalling = false, earlier_failed = "";
@@ -69,10 +70,11 @@ function draw() {
   }
   for (const [topic, chip] of Object.entries(chips)) {
     chip.count.textContent = counts[topic];
-    if (!applied[topic]) continue;
-    const [ms] = parts(applied[topic]), behind = !reached(applied[topic], seen[topic]);
+    const of_topic = partitions(topic, applied);
+    if (!of_topic.length) continue;
+    const ms = Math.max(...of_topic.map((one) => parts(applied[one])[0])), behind = of_topic.some((one) => !reached(applied[one], seen[one]));
     chip.at.textContent = ms ? `applied to ${clock(ms)}` : "nothing to apply";
-    chip.at.title = `the read model has applied ${applied[topic]}, the feed has shown ${seen[topic] ?? "nothing"}`;
+    chip.at.title = of_topic.map((one) => `${one}: the read model has applied ${applied[one]}, the feed has shown ${seen[one] ?? "nothing"}`).join("\n");
     chip.at.className = behind ? "warn" : "";
   }
   $("none").hidden = total > 0 || earlier !== 0;
@@ -84,7 +86,7 @@ function take(message) {
   if (message.type === "events") {
     for (const event of message.events) {
       counts[event.topic]++; total++; second++;
-      seen[event.topic] = event.position;
+      seen[partition(event)] = event.position;
       (paused ? held : waiting).push(event);
     }
     if (waiting.length > 2 * EVENTS_MAX) waiting = waiting.slice(-EVENTS_MAX);
@@ -120,7 +122,7 @@ function connect() {
   const url = new URL("/events", location.href);
   url.protocol = url.protocol.replace("http", "ws");
   // After a reconnect, the feed continues where it stopped.
-  const after = Object.entries(seen).map(([topic, position]) => `${topic}=${position}`).join(",");
+  const after = Object.entries(seen).map(([one, position]) => `${one}=${position}`).join(",");
   if (after) url.searchParams.set("after", after);
   const socket = new WebSocket(url);
   socket.onopen = () => { retry_ms = 250; connection("live", "good"); };
@@ -128,7 +130,7 @@ function connect() {
   socket.onclose = (end) => {
     connection(end.reason || "reconnecting…", "bad");
     // A page that is too slow continues with new events; it would never catch up with the missed ones.
-    if (end.reason.startsWith("too slow")) { skipped = true; for (const topic in seen) delete seen[topic]; }
+    if (end.reason.startsWith("too slow")) { skipped = true; for (const one in seen) delete seen[one]; }
     setTimeout(connect, retry_ms);
     retry_ms = Math.min(2 * retry_ms, RETRY_MS_MAX);
   };
@@ -196,7 +198,7 @@ async function history(id, pages) {
   $("history").replaceChildren(el("p", { className: "quiet", textContent: "reading its events…" }));
   let nodes;
   try {
-    const { events, more } = await of_order(id, pages);
+    const { events, more } = await of_order(id, pages, seen);
     const again = (label, pages) => { const button = el("button", { type: "button", textContent: label }); button.onclick = () => history(id, pages); return button; };
     const bar = el("div", { className: "bar" }, el("h3", { textContent: "History" }), again("Refresh", pages));
     if (more.length) bar.append(again("Look further", 5 * pages), el("span", { className: "quiet", textContent: `only ${pages * 1000} events were read of: ${more.join(", ")}` }));

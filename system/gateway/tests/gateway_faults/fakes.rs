@@ -17,6 +17,7 @@ use ordershop_contract::message_queue::{
     MessageOutcome, MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName,
     QueueStatus,
 };
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 use serde_json::value::RawValue;
@@ -148,7 +149,7 @@ impl FakeStore {
     fn recorded(&self, seq: u64) -> RecordedEvent {
         let data = format!("{{\"text\":\"{}\"}}", "x".repeat(self.event_bytes));
         RecordedEvent {
-            topic: Topic::Order,
+            partition: Topic::Order.into(),
             position: Position { ms: 1, seq },
             event_id: seq.to_string().into(),
             action: "entity_updated".into(),
@@ -180,12 +181,12 @@ impl EventStore for FakeStore {
 
     async fn read(
         &self,
-        topic: Topic,
+        partition: Partition,
         after: Position,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         self.reach()?;
-        let there = if topic == Topic::Order {
+        let there = if partition == Topic::Order.into() {
             self.history
         } else {
             0
@@ -195,11 +196,11 @@ impl EventStore for FakeStore {
     }
 
     /// This store never goes back.
-    async fn is_gone(&self, _: Topic, _: Position) -> Result<bool, EventStoreError> {
+    async fn is_gone(&self, _: Partition, _: Position) -> Result<bool, EventStoreError> {
         Ok(false)
     }
 
-    async fn last_position(&self, _: Topic) -> Result<Position, EventStoreError> {
+    async fn last_position(&self, _: Partition) -> Result<Position, EventStoreError> {
         self.reach()?;
         let seq = self.delivered.load(Ordering::SeqCst);
         Ok(Position { ms: 1, seq })
@@ -207,13 +208,13 @@ impl EventStore for FakeStore {
 
     async fn follow(
         &self,
-        topic: Topic,
+        partition: Partition,
         _: Position,
         _: usize,
         wait_max: Duration,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         self.reach()?;
-        if topic != Topic::Order {
+        if partition != Topic::Order.into() {
             tokio::time::sleep(wait_max).await;
             return Ok(Vec::new());
         }
@@ -235,7 +236,7 @@ impl EventStore for FakeStore {
         self.reach()?;
         Ok(vec![GroupStatus {
             group: "inventory-service".to_owned(),
-            topic: Topic::Order,
+            partition: Topic::Order.into(),
             undelivered: Some(self.waiting.load(Ordering::SeqCst)),
             delivered: Some(self.handled.fetch_add(1, Ordering::SeqCst)),
             pending: 0,

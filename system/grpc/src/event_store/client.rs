@@ -2,6 +2,7 @@
 //! Must not know what the store runs on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,8 +28,8 @@ use ordershop_contract::event_store::{
     Appended, Applied, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
     ServerUsage, SubscribeRequest, Transaction,
 };
+use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::{Position, Positions};
-use ordershop_contract::topic::Topic;
 
 use proto::append_answer::Answer;
 
@@ -69,26 +70,34 @@ pub struct GrpcEventStore {
     client: Client,
     appends: Exchange<Append>,
     closed: CancellationToken,
+    partitions: Partitions,
+    /// How many the store says that it has; 0 before it has said it.
+    told_partitions: Arc<AtomicU32>,
     runs_on: watch::Receiver<ServerInfo>,
 }
 
 impl GrpcEventStore {
-    /// Starts the client's tasks. Must be called in a tokio runtime.
+    /// Starts the client's tasks, for a shop of so many partitions. Must be called in a tokio runtime.
     #[must_use]
-    pub fn start(channel: PeerChannel) -> Arc<Self> {
+    pub fn start(channel: PeerChannel, partitions: Partitions) -> Arc<Self> {
         let client = Client::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         let closed = CancellationToken::new();
+        let told_partitions = Arc::default();
         let (sender, runs_on) = watch::channel(ServerInfo::default());
-        let describing = closed
-            .clone()
-            .run_until_cancelled_owned(describe(client.clone(), sender));
+        let describing = closed.clone().run_until_cancelled_owned(describe(
+            client.clone(),
+            Arc::clone(&told_partitions),
+            sender,
+        ));
         tokio::spawn(describing);
         Arc::new(Self {
             appends: Exchange::start(Append(client.clone())),
             client,
             closed,
+            partitions,
+            told_partitions,
             runs_on,
         })
     }
@@ -99,12 +108,27 @@ impl GrpcEventStore {
         self.runs_on.clone()
     }
 
+    /// Refuses to go on where the shop has another number of partitions: its ids lead elsewhere.
+    fn check(&self) -> Result<(), EventStoreError> {
+        let (told, ours) = (
+            self.told_partitions.load(Ordering::Relaxed),
+            self.partitions,
+        );
+        if told == 0 || told == u32::from(ours.count()) {
+            return Ok(());
+        }
+        Err(EventStoreError::Unavailable(format!(
+            "the shop has {told} partitions a topic, and this process was started for {ours}; start it with --partitions {told}"
+        )))
+    }
+
     /// Sends a request that must be answered within `limit`.
     async fn ask<T>(
         &self,
         limit: Duration,
         answer: impl Future<Output = Result<tonic::Response<T>, Status>>,
     ) -> Result<T, EventStoreError> {
+        self.check()?;
         let answer = tokio::time::timeout(limit, answer);
         match self.closed.run_until_cancelled(answer).await {
             None => Err(EventStoreError::Closed),
@@ -124,13 +148,19 @@ impl Drop for GrpcEventStore {
     }
 }
 
-async fn describe(mut client: Client, runs_on: watch::Sender<ServerInfo>) {
+async fn describe(
+    mut client: Client,
+    told_partitions: Arc<AtomicU32>,
+    runs_on: watch::Sender<ServerInfo>,
+) {
     let limit = Duration::from_millis(ANSWER_MS_MAX);
     loop {
         let asked = client.describe(proto::DescribeRequest {});
         let pause_ms = match tokio::time::timeout(limit, asked).await {
             Ok(Ok(reply)) => {
                 let reply = reply.into_inner();
+                // A store of before says nothing, and has one.
+                told_partitions.store(reply.partitions.max(1), Ordering::Relaxed);
                 let info = ServerInfo {
                     server: reply.server,
                     version: reply.version,
@@ -167,6 +197,10 @@ fn failed(failure: CallFailure) -> EventStoreError {
 
 #[async_trait]
 impl EventStore for GrpcEventStore {
+    fn partitions(&self) -> Partitions {
+        self.partitions
+    }
+
     async fn append(
         &self,
         transactions: Vec<Transaction>,
@@ -174,6 +208,7 @@ impl EventStore for GrpcEventStore {
         if transactions.is_empty() {
             return Ok(Vec::new());
         }
+        self.check()?;
         let (count, bytes) = (transactions.len(), convert::size(&transactions));
         if bytes >= MESSAGE_BYTES_MAX {
             return Err(EventStoreError::Invalid(format!(
@@ -202,30 +237,31 @@ impl EventStore for GrpcEventStore {
         &self,
         request: SubscribeRequest,
     ) -> Result<Box<dyn EventSubscription>, EventStoreError> {
+        self.check()?;
         let opening = GrpcSubscription::open(self.client.clone(), request, self.closed.clone());
         Ok(Box::new(opening.await?))
     }
 
     async fn read(
         &self,
-        topic: Topic,
+        partition: Partition,
         after: Position,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         let request = proto::ReadRequest {
-            topic: topic.name().to_owned(),
+            topic: partition.to_string(),
             after: Some(convert::position(after)),
             limit: number("limit", limit).map_err(EventStoreError::Invalid)?,
         };
         let mut client = self.client.clone();
         let asked = client.read(request);
         let events = self.ask(Duration::from_millis(ANSWER_MS_MAX), asked);
-        convert::to_events(topic, events.await?)
+        convert::to_events(partition, events.await?)
     }
 
-    async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError> {
+    async fn last_position(&self, partition: Partition) -> Result<Position, EventStoreError> {
         let request = proto::LastPositionRequest {
-            topic: topic.name().to_owned(),
+            topic: partition.to_string(),
         };
         let mut client = self.client.clone();
         let asked = client.last_position(request);
@@ -237,13 +273,13 @@ impl EventStore for GrpcEventStore {
 
     async fn follow(
         &self,
-        topic: Topic,
+        partition: Partition,
         after: Position,
         limit: usize,
         wait_max: Duration,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         let request = proto::FollowRequest {
-            topic: topic.name().to_owned(),
+            topic: partition.to_string(),
             after: Some(convert::position(after)),
             limit: number("limit", limit).map_err(EventStoreError::Invalid)?,
             wait_ms_max: number("wait_ms_max", wait_max.as_millis())
@@ -252,7 +288,7 @@ impl EventStore for GrpcEventStore {
         let mut client = self.client.clone();
         let asked = client.follow(request);
         let events = self.ask(wait_max + Duration::from_millis(ANSWER_MS_MAX), asked);
-        convert::to_events(topic, events.await?)
+        convert::to_events(partition, events.await?)
     }
 
     async fn applied(
@@ -279,7 +315,7 @@ impl EventStore for GrpcEventStore {
             .await?;
         let groups = reply.groups.into_iter().map(|group| {
             Ok(GroupStatus {
-                topic: convert::to_topic(&group.topic)?,
+                partition: convert::to_partition(&group.topic)?,
                 group: group.group,
                 undelivered: group.undelivered,
                 delivered: group.delivered,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
+use tonic::Status;
 
 use crate::correlation::{correlation, to_correlation};
 use crate::proto::ordershop as proto;
@@ -10,8 +11,8 @@ use ordershop_contract::event_store::{
     Appended, Applied, Claim, EventStoreError, ExpectedVersion, NewEvent, RecordedEvent,
     Transaction,
 };
+use ordershop_contract::partition::{Partition, UnknownPartition};
 use ordershop_contract::position::{Position, Positions, Projected};
-use ordershop_contract::topic::Topic;
 
 use proto::{appended, claim, new_event, store_error::Kind};
 
@@ -67,7 +68,7 @@ pub(super) fn transaction(transaction: Transaction) -> proto::Transaction {
         }),
     });
     proto::Transaction {
-        topic: transaction.topic.name().to_owned(),
+        topic: transaction.partition.to_string(),
         events: transaction.events.into_iter().map(new_event).collect(),
         claims: claims.collect(),
         causes: transaction.causes.to_string(),
@@ -89,7 +90,13 @@ fn new_event(event: NewEvent) -> proto::NewEvent {
     }
 }
 
-pub(super) fn to_topic(name: &str) -> Result<Topic, EventStoreError> {
+/// The partition that a request names.
+pub(super) fn named_partition(name: &str) -> Result<Partition, Status> {
+    let named = name.parse();
+    named.map_err(|error: UnknownPartition| Status::not_found(error.to_string()))
+}
+
+pub(super) fn to_partition(name: &str) -> Result<Partition, EventStoreError> {
     name.parse().map_err(invalid)
 }
 
@@ -105,7 +112,7 @@ pub(super) fn to_transaction(
             None => Err(missing("a claim's take or release")),
         });
     Ok(Transaction {
-        topic: to_topic(&transaction.topic)?,
+        partition: to_partition(&transaction.topic)?,
         events: transaction
             .events
             .into_iter()
@@ -201,7 +208,7 @@ pub(super) fn to_positions(text: &str) -> Result<Positions, EventStoreError> {
 pub(super) fn applied(applied: Applied) -> proto::AppliedReply {
     let batches = applied.batches.into_iter();
     let batches = batches.map(|batch| proto::applied_reply::Batch {
-        to: Positions::of(batch.topic, batch.to).to_string(),
+        to: Positions::of(batch.partition, batch.to).to_string(),
         received_at_us: batch.received_at_us,
         applied_at_us: batch.applied_at_us,
     });
@@ -217,9 +224,9 @@ pub(super) fn to_applied(told: proto::AppliedReply) -> Result<Applied, EventStor
         batches: Vec::new(),
     };
     for batch in told.batches {
-        for (topic, to) in to_positions(&batch.to)?.iter() {
+        for (partition, to) in to_positions(&batch.to)?.iter() {
             applied.batches.push(Projected {
-                topic,
+                partition,
                 to,
                 received_at_us: batch.received_at_us,
                 applied_at_us: batch.applied_at_us,
@@ -229,8 +236,8 @@ pub(super) fn to_applied(told: proto::AppliedReply) -> Result<Applied, EventStor
     Ok(applied)
 }
 
-/// Converts events of one topic.
-pub(super) fn events(topic: Topic, events: Vec<RecordedEvent>) -> proto::Events {
+/// Converts events of one partition.
+pub(super) fn events(partition: Partition, events: Vec<RecordedEvent>) -> proto::Events {
     let events = events.into_iter().map(|event| proto::RecordedEvent {
         position: Some(position(event.position)),
         event_id: event.event_id.into(),
@@ -242,7 +249,7 @@ pub(super) fn events(topic: Topic, events: Vec<RecordedEvent>) -> proto::Events 
         correlation: Some(correlation(event.correlation)),
     });
     proto::Events {
-        topic: topic.name().to_owned(),
+        topic: partition.to_string(),
         events: events.collect(),
         epoch: 0,
         reaches_end: false,
@@ -250,12 +257,12 @@ pub(super) fn events(topic: Topic, events: Vec<RecordedEvent>) -> proto::Events 
 }
 
 pub(super) fn to_events(
-    topic: Topic,
+    partition: Partition,
     events: proto::Events,
 ) -> Result<Vec<RecordedEvent>, EventStoreError> {
     let events = events.events.into_iter().map(|event| {
         Ok(RecordedEvent {
-            topic,
+            partition,
             position: to_position(event.position.unwrap_or_default()),
             event_id: event.event_id.into(),
             action: event.action,

@@ -16,7 +16,6 @@ use crate::proto::ordershop as proto;
 use crate::status::of_store;
 use ordershop_contract::event_store::ServerInfo;
 use ordershop_contract::event_store::{EventStore, EventStoreError};
-use ordershop_contract::topic::Topic;
 
 use proto::append_answer::{Answer, Outcomes};
 use proto::event_store_server::{EventStore as Contract, EventStoreServer};
@@ -85,13 +84,6 @@ fn size(answer: &proto::AppendAnswer) -> usize {
     }
 }
 
-fn topic(name: &str) -> Result<Topic, Status> {
-    name.parse()
-        .map_err(|error: ordershop_contract::topic::UnknownTopic| {
-            Status::not_found(error.to_string())
-        })
-}
-
 fn wait(ms: u32) -> Result<Duration, Status> {
     if ms > WAIT_MS_MAX {
         return Err(Status::invalid_argument(format!(
@@ -141,11 +133,11 @@ impl Contract for EventStoreService {
         request: Request<proto::ReadRequest>,
     ) -> Result<Response<proto::Events>, Status> {
         let request = request.into_inner();
-        let topic = topic(&request.topic)?;
+        let partition = convert::named_partition(&request.topic)?;
         let after = convert::to_position(request.after.unwrap_or_default());
-        let read = self.store.read(topic, after, request.limit as usize);
+        let read = self.store.read(partition, after, request.limit as usize);
         let events = read.await.map_err(failed)?;
-        Ok(Response::new(convert::events(topic, events)))
+        Ok(Response::new(convert::events(partition, events)))
     }
 
     async fn follow(
@@ -153,15 +145,15 @@ impl Contract for EventStoreService {
         request: Request<proto::FollowRequest>,
     ) -> Result<Response<proto::Events>, Status> {
         let request = request.into_inner();
-        let topic = topic(&request.topic)?;
+        let partition = convert::named_partition(&request.topic)?;
         let after = convert::to_position(request.after.unwrap_or_default());
         let wait_max = wait(request.wait_ms_max)?;
         let limit = request.limit as usize;
-        let follow = self.store.follow(topic, after, limit, wait_max);
+        let follow = self.store.follow(partition, after, limit, wait_max);
         // No event in time is not an error: a follower repeats its request, maybe to another server.
         let events = self.drain.run_until_cancelled(follow).await;
         let events = events.unwrap_or(Ok(Vec::new())).map_err(failed)?;
-        Ok(Response::new(convert::events(topic, events)))
+        Ok(Response::new(convert::events(partition, events)))
     }
 
     async fn applied(
@@ -181,8 +173,8 @@ impl Contract for EventStoreService {
         &self,
         request: Request<proto::LastPositionRequest>,
     ) -> Result<Response<proto::LastPositionReply>, Status> {
-        let topic = topic(&request.into_inner().topic)?;
-        let position = self.store.last_position(topic).await.map_err(failed)?;
+        let partition = convert::named_partition(&request.into_inner().topic)?;
+        let position = self.store.last_position(partition).await.map_err(failed)?;
         Ok(Response::new(proto::LastPositionReply {
             position: Some(convert::position(position)),
         }))
@@ -195,7 +187,7 @@ impl Contract for EventStoreService {
         let groups = self.store.groups().await.map_err(failed)?;
         let groups = groups.into_iter().map(|group| proto::groups_reply::Group {
             group: group.group,
-            topic: group.topic.name().to_owned(),
+            topic: group.partition.to_string(),
             undelivered: group.undelivered,
             delivered: group.delivered,
             pending: group.pending,
@@ -233,6 +225,7 @@ impl Contract for EventStoreService {
             server: info.server,
             version: info.version,
             durability: info.durability,
+            partitions: self.store.partitions().count().into(),
         }))
     }
 }

@@ -16,8 +16,8 @@ use crate::status::of_store;
 use ordershop_contract::event_store::{
     EventStore, EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest,
 };
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 
 use proto::subscription_request::{Acknowledge, DeadLetter, Next, Request};
 
@@ -29,7 +29,7 @@ const DRAIN_MS_MAX: u64 = 2_000;
 struct Subscribing {
     store: Arc<dyn EventStore>,
     subscription: Box<dyn EventSubscription>,
-    topic: Topic,
+    partition: Partition,
     requests: Streaming<proto::SubscriptionRequest>,
     drain: CancellationToken,
     /// The batch that the client waits for.
@@ -55,15 +55,10 @@ pub(super) async fn subscribe(
             "a subscription starts with `open`",
         ));
     };
-    let topic: Topic =
-        open.topic
-            .parse()
-            .map_err(|error: ordershop_contract::topic::UnknownTopic| {
-                Status::not_found(error.to_string())
-            })?;
+    let partition = convert::named_partition(&open.topic)?;
     let request = SubscribeRequest {
         group: open.group,
-        topic,
+        partition,
         consumer: open.consumer,
         batch_max: open.batch_max as usize,
     };
@@ -74,7 +69,7 @@ pub(super) async fn subscribe(
     let subscribing = Subscribing {
         store,
         subscription,
-        topic,
+        partition,
         requests,
         drain,
         asked: None,
@@ -125,7 +120,7 @@ impl Subscribing {
                     return Ok(Some(proto::Events {
                         epoch: self.subscription.epoch().0,
                         reaches_end: self.subscription.reaches_end(),
-                        ..convert::events(self.topic, batch)
+                        ..convert::events(self.partition, batch)
                     }));
                 }
                 () = deadline => {
@@ -196,7 +191,10 @@ impl Subscribing {
         let position = convert::to_position(letter.position.unwrap_or_default());
         self.check_given(position)?;
         // Dead letters are rare: reading the event again is cheaper than keeping every event.
-        let read = self.store.read(self.topic, position.just_before(), 1).await;
+        let read = self
+            .store
+            .read(self.partition, position.just_before(), 1)
+            .await;
         let events = read.map_err(|error| of_store(&error))?;
         let Some(event) = events.first().filter(|event| event.position == position) else {
             return Err(Status::data_loss(format!(

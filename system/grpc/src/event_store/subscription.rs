@@ -57,7 +57,7 @@ impl GrpcSubscription {
     async fn reopen(&mut self) -> Result<Stream, EventStoreError> {
         let first = message(Request::Open(Open {
             group: self.request.group.clone(),
-            topic: self.request.topic.name().to_owned(),
+            topic: self.request.partition.to_string(),
             consumer: self.request.consumer.clone(),
             batch_max: number("batch_max", self.request.batch_max)
                 .map_err(EventStoreError::Invalid)?,
@@ -113,7 +113,7 @@ impl GrpcSubscription {
             Ok(Some(events)) => {
                 self.epoch = Epoch(events.epoch);
                 self.reaches_end = events.reaches_end;
-                return convert::to_events(self.request.topic, events);
+                return convert::to_events(self.request.partition, events);
             }
             Ok(None) => lost("the event store ended the subscription"),
             Err(status) => store_error(&status),

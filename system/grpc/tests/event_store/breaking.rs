@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ordershop_contract::event_store::{EventStore, EventStoreError, ExpectedVersion};
+use ordershop_contract::partition::Partitions;
 use ordershop_grpc::event_store::client::GrpcEventStore;
 use ordershop_redis::event_store::EventStoreConfig;
 
@@ -63,7 +64,7 @@ async fn appends_under_load_on_a_dying_server_lose_and_double_nothing() {
         store.start_server();
     }
     until_more(&committed, 200).await;
-    let reader = GrpcEventStore::start(store.address.channel());
+    let reader = GrpcEventStore::start(store.address.channel(), Partitions::ONE);
     store.client.close().await;
     callers.join_all().await;
     let (committed, unknown) = (

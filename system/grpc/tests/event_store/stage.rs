@@ -10,8 +10,8 @@ use ordershop_contract::event_store::{
     Appended, Applied, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
     SubscribeRequest, Transaction,
 };
+use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::{Position, Positions};
-use ordershop_contract::topic::Topic;
 use ordershop_grpc::event_store::client::GrpcEventStore;
 use ordershop_grpc::event_store::server::EventStoreService;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
@@ -55,7 +55,7 @@ impl Stage {
         let store = self.0.store_with(config);
         let served = serve(&address, &store);
         Arc::new(RemoteStore {
-            client: GrpcEventStore::start(address.channel()),
+            client: GrpcEventStore::start(address.channel(), Partitions::ONE),
             address,
             store,
             served: std::sync::Mutex::new(Some(served)),
@@ -112,25 +112,25 @@ impl EventStore for RemoteStore {
 
     async fn read(
         &self,
-        topic: Topic,
+        partition: Partition,
         after: Position,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
-        self.client.read(topic, after, limit).await
+        self.client.read(partition, after, limit).await
     }
 
-    async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError> {
-        self.client.last_position(topic).await
+    async fn last_position(&self, partition: Partition) -> Result<Position, EventStoreError> {
+        self.client.last_position(partition).await
     }
 
     async fn follow(
         &self,
-        topic: Topic,
+        partition: Partition,
         after: Position,
         limit: usize,
         wait_max: Duration,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
-        self.client.follow(topic, after, limit, wait_max).await
+        self.client.follow(partition, after, limit, wait_max).await
     }
 
     async fn applied(

@@ -58,7 +58,7 @@ async fn data_that_are_sent_as_a_string_are_an_object_in_the_store_and_a_string_
         serde_json::from_str(&get(&mut client).await).unwrap();
     let stored = server
         .store
-        .read(Topic::Order, Position::START, 10)
+        .read(Topic::Order.into(), Position::START, 10)
         .await
         .unwrap();
 

@@ -102,7 +102,7 @@ impl Server {
         let groups = self.store.groups().await.unwrap();
         let group = groups
             .into_iter()
-            .find(|other| other.group == group && other.topic == Topic::Order);
+            .find(|other| other.group == group && other.partition == Topic::Order.into());
         group.map_or((0, 0), |group| (group.pending, group.undelivered.unwrap()))
     }
 }

@@ -27,7 +27,7 @@ async fn a_position_beyond_the_streams_end_is_reached_however_late_redis_answers
     let model = Instance::start_over(&stage.server, &line, 1);
     stage.product("tea").await;
     let now = everything_until_now(&stage).await;
-    model.sees("tea", now).await;
+    model.sees("tea", &now).await;
     model.stop().await;
 }
 
@@ -36,11 +36,11 @@ async fn a_standby_learns_what_is_applied_however_late_redis_answers() {
     let stage = Stage::new().await;
     let projects = Instance::start(&stage.server, 1);
     let tea = stage.product("tea").await;
-    projects.sees("tea", tea).await;
+    projects.sees("tea", &tea).await;
     let line = late_line(stage.server.dir().join("redis.sock"), LATE).await;
     let stands_by = Instance::start_over(&stage.server, &line, 2);
     let coffee = stage.product("coffee").await;
-    stands_by.sees("coffee", coffee).await;
+    stands_by.sees("coffee", &coffee).await;
     stands_by.stop().await;
     projects.stop().await;
 }

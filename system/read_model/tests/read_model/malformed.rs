@@ -27,15 +27,15 @@ async fn it_is_one_dead_letter_also_when_it_is_applied_again_by_the_next() {
     let dying = Instance::lingering(&stage.server, 1, std::time::Duration::from_secs(3_600));
     stage.create(Topic::Product, MALFORMED).await;
     let tea = stage.product("tea").await;
-    dying.sees("tea", tea).await;
+    dying.sees("tea", &tea).await;
     // It is put aside with the position, so that neither is there without the other.
     assert_eq!(letters(&stage).await, Vec::<String>::new());
     dying.stop().await;
 
     let next = Instance::start(&stage.server, 2);
 
-    next.sees("tea", tea).await;
-    next.comes_to_write(Topic::Product, tea, &stage).await;
+    next.sees("tea", &tea).await;
+    next.comes_to_write(Topic::Product, &tea, &stage).await;
     assert_eq!(letters(&stage).await, ["half"]);
     next.stop().await;
 }
@@ -46,7 +46,7 @@ async fn when_it_is_sent_again_all_after_it_is_applied_after_it() {
     let instance = Instance::start(&stage.server, 1);
     stage.create(Topic::Product, MALFORMED).await;
     let tea = stage.product("tea").await;
-    instance.comes_to_write(Topic::Product, tea, &stage).await;
+    instance.comes_to_write(Topic::Product, &tea, &stage).await;
     // A letter of an event that can be applied now, as after an update of the program.
     let position = tea.get(Topic::Product).unwrap().to_string();
     let letter = [
@@ -70,7 +70,7 @@ async fn when_it_is_sent_again_all_after_it_is_applied_after_it() {
     }
 
     instance.comes_to_see("tea", true).await;
-    instance.comes_to_write(Topic::Product, tea, &stage).await;
+    instance.comes_to_write(Topic::Product, &tea, &stage).await;
     assert_eq!(letters(&stage).await, ["half"]);
     // What was before them isn't applied again.
     instance.comes_to_see("before all", false).await;

@@ -23,7 +23,7 @@ async fn queries_by_id_and_by_field_see_what_is_not_written_yet() {
     let stage = Stage::new().await;
     let instance = Instance::lingering(&stage.server, 1, FOR_EVER);
     let tea = stage.product("tea").await;
-    instance.sees("tea", tea).await;
+    instance.sees("tea", &tea).await;
     let stock = json!({"entity_id": "stock", "product_id": "tea", "amount": 3});
     let at_least = stage.create(Topic::Inventory, &stock.to_string()).await;
     let params = json!({"name": "inventory", "any_of": {"product_id": ["tea"]}});
@@ -62,15 +62,15 @@ async fn what_was_applied_and_lost_is_applied_by_the_next_and_by_who_stands_by()
     let stage = Stage::new().await;
     let instance = Instance::lingering(&stage.server, 1, FOR_EVER);
     let lost = stage.product("lost").await;
-    instance.sees("lost", lost).await;
+    instance.sees("lost", &lost).await;
     let standby = Instance::start(&stage.server, 2);
 
     instance.stop().await;
 
     // No event comes that would tell it of a change.
     standby.comes_to_see("lost", true).await;
-    standby.sees("before all", lost).await;
-    standby.comes_to_write(Topic::Product, lost, &stage).await;
+    standby.sees("before all", &lost).await;
+    standby.comes_to_write(Topic::Product, &lost, &stage).await;
     standby.stop().await;
     assert!(is_written(&stage, "product", "lost").await);
     let next = Instance::start(&stage.server, 3);
@@ -85,9 +85,9 @@ async fn what_was_applied_before_redis_was_full_is_written_even_so() {
     let stage = Stage::new().await;
     let instance = Instance::lingering(&stage.server, 1, Duration::from_millis(300));
     let first = stage.product("first").await;
-    instance.sees("first", first).await;
+    instance.sees("first", &first).await;
     let tea = stage.product("tea").await;
-    instance.sees("tea", tea).await;
+    instance.sees("tea", &tea).await;
 
     let _: String = stage
         .redis(&["CONFIG", "SET", "maxmemory-policy", "noeviction"])

@@ -28,7 +28,7 @@ async fn no_command_of_a_group_is_sent_for_what_is_projected() {
     for n in 0..20 {
         let id = format!("product {n}");
         let position = stage.product(&id).await;
-        instance.sees(&id, position).await;
+        instance.sees(&id, &position).await;
     }
     instance.stop().await;
 
@@ -40,9 +40,9 @@ async fn a_shop_whose_read_model_was_a_group_goes_on_where_its_position_is() {
     let stage = Stage::new().await;
     let before = Instance::start(&stage.server, 1);
     let projected = stage.product("projected").await;
-    before.sees("projected", projected).await;
+    before.sees("projected", &projected).await;
     before
-        .comes_to_write(Topic::Product, projected, &stage)
+        .comes_to_write(Topic::Product, &projected, &stage)
         .await;
     before.stop().await;
     // The group of an earlier version was given one more, and died before it was written.
@@ -70,9 +70,9 @@ async fn a_shop_whose_read_model_was_a_group_goes_on_where_its_position_is() {
 
     let after = Instance::start(&stage.server, 2);
 
-    after.sees("last", last).await;
-    after.sees("taken", last).await;
-    after.comes_to_write(Topic::Product, last, &stage).await;
+    after.sees("last", &last).await;
+    after.sees("taken", &last).await;
+    after.comes_to_write(Topic::Product, &last, &stage).await;
     let kept: String = stage
         .redis(&["HGET", "entities:{product}", "projected"])
         .await;
@@ -85,7 +85,9 @@ async fn who_takes_over_applies_what_was_applied_and_not_written_and_nothing_bef
     let stage = Stage::new().await;
     let active = Instance::start(&stage.server, 1);
     let written = stage.product("written").await;
-    active.comes_to_write(Topic::Product, written, &stage).await;
+    active
+        .comes_to_write(Topic::Product, &written, &stage)
+        .await;
     active.stop().await;
     let changed = r#"9|{"entity_id":"written","name":"changed","price":1}"#;
     let _: u64 = stage
@@ -95,7 +97,7 @@ async fn who_takes_over_applies_what_was_applied_and_not_written_and_nothing_bef
     for n in 0..3 {
         let id = format!("applied {n}");
         let applied = stage.product(&id).await;
-        dying.sees(&id, applied).await;
+        dying.sees(&id, &applied).await;
     }
 
     // It ends without writing, as by a kill between the two.
@@ -104,9 +106,9 @@ async fn who_takes_over_applies_what_was_applied_and_not_written_and_nothing_bef
     let last = stage.product("last").await;
 
     for id in ["applied 0", "applied 1", "applied 2", "last"] {
-        next.sees(id, last).await;
+        next.sees(id, &last).await;
     }
-    next.comes_to_write(Topic::Product, last, &stage).await;
+    next.comes_to_write(Topic::Product, &last, &stage).await;
     let kept: String = stage
         .redis(&["HGET", "entities:{product}", "written"])
         .await;

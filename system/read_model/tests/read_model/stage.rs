@@ -230,7 +230,11 @@ impl Instance {
 
     /// Queries a product as of a position or later; it must exist.
     #[track_caller]
-    pub fn sees(&self, id: &str, at_least: Positions) -> impl Future<Output = ()> {
+    pub fn sees<'a>(
+        &'a self,
+        id: &'a str,
+        at_least: &'a Positions,
+    ) -> impl Future<Output = ()> + use<'a> {
         let caller = std::panic::Location::caller();
         async move {
             let query = json!({"params": {"name": "product", "id": id}, "at_least": at_least});
@@ -254,7 +258,7 @@ impl Instance {
     }
 
     /// Waits until the cache itself has a topic's position.
-    pub async fn comes_to_write(&self, topic: Topic, position: Positions, stage: &Stage) {
+    pub async fn comes_to_write(&self, topic: Topic, position: &Positions, stage: &Stage) {
         let wanted = position.get(topic).unwrap().to_string();
         let deadline = std::time::Instant::now() + WAIT_MAX;
         loop {

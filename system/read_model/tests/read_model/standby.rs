@@ -10,19 +10,19 @@ async fn a_standby_answers_as_freshly_as_who_projects_and_takes_over_from_it() {
     let stage = Stage::new().await;
     let active = Instance::start(&stage.server, 1);
     let first = stage.product("first").await;
-    active.sees("first", first).await;
+    active.sees("first", &first).await;
     let standby = Instance::start(&stage.server, 2);
 
     for n in 0..30 {
         let id = format!("product {n}");
         let position = stage.product(&id).await;
-        standby.sees(&id, position).await;
-        active.sees(&id, position).await;
+        standby.sees(&id, &position).await;
+        active.sees(&id, &position).await;
     }
 
     active.stop().await;
     let last = stage.product("last").await;
-    standby.sees("last", last).await;
+    standby.sees("last", &last).await;
     standby.stop().await;
 }
 
@@ -31,7 +31,7 @@ async fn how_far_the_projection_is_is_told_to_whoever_waits_wherever_it_runs() {
     let stage = Stage::new().await;
     let active = Instance::start(&stage.server, 1);
     let first = stage.product("first").await;
-    active.sees("first", first).await;
+    active.sees("first", &first).await;
     let standby = Instance::start(&stage.server, 2);
 
     let mut known = Positions::NONE;

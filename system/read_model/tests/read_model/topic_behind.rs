@@ -16,7 +16,7 @@ async fn a_topic_that_is_behind_delays_no_reads_of_others() {
     stage.hold_projection(Topic::Cart).await;
     let model = Instance::start(&stage.server, 1);
     let tea = stage.product("tea").await;
-    model.sees("tea", tea).await;
+    model.sees("tea", &tea).await;
     // What was there at the start may be applied without the lease.
     let mut carts = 0;
     let of_carts = loop {
@@ -39,7 +39,7 @@ async fn a_topic_that_is_behind_delays_no_reads_of_others() {
     let others = async {
         let mut reads = 0;
         while begun.elapsed().as_millis() < 1_500 {
-            model.sees("tea", tea).await;
+            model.sees("tea", &tea).await;
             let query = json!({"params": {}, "at_least": Positions::NONE});
             model.ask(GET_DELIVERED_ORDERS, &query).await;
             reads += 1;

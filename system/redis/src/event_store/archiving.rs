@@ -62,7 +62,7 @@ impl ArchiveLink {
     pub fn new(link: &RedisLink) -> Self {
         Self {
             shared: link.shared(),
-            keys: Topic::ALL.map(|topic| Keys::new(topic, 0)).to_vec(),
+            keys: Topic::ALL.map(Keys::new).to_vec(),
         }
     }
 
@@ -165,7 +165,7 @@ impl ArchiveLink {
             .arg(1)
             .query_async(&mut self.shared.clone())
             .await?;
-        let last = entries(topic, tail).and_then(|mut tail| tail.pop());
+        let last = entries(topic.into(), tail).and_then(|mut tail| tail.pop());
         Ok(last.as_ref().map(Entry::position).unwrap_or_default())
     }
 

@@ -12,14 +12,15 @@ use super::keys::{CLAIM_PREFIX, Keys};
 use super::xinfo;
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::event_store::RecordedEvent;
+use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 
 /// A claim that follows from no event, such as an idempotency key's.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct KeptClaim {
     /// Whose it is.
-    pub topic: Topic,
+    #[serde(rename = "topic")]
+    pub partition: Partition,
     /// Its name.
     pub name: String,
     /// When it was taken, s since the Unix epoch; 1 if that isn't known.
@@ -29,8 +30,9 @@ pub struct KeptClaim {
 /// A dead letter of a consumer group.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct KeptLetter {
-    /// The topic.
-    pub topic: Topic,
+    /// The partition.
+    #[serde(rename = "topic")]
+    pub partition: Partition,
     /// The group.
     pub group: String,
     /// Its position among the group's letters.
@@ -39,7 +41,7 @@ pub struct KeptLetter {
     pub fields: Vec<(String, String)>,
 }
 
-/// The end of a topic's stream at a moment.
+/// The end of a partition's stream at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamEnd {
     /// The last position that was given to an entry.
@@ -67,26 +69,26 @@ pub struct Page {
     pub last: Position,
 }
 
-/// Up to where each group of a topic has handled everything.
+/// Up to where each group of a partition has handled everything.
 pub(crate) async fn groups(
     connection: &mut SharedConnection,
-    topic: Topic,
+    partition: Partition,
 ) -> RedisResult<BTreeMap<String, Position>> {
-    let groups = handled_by_groups(connection, &Keys::new(topic, 0).events).await?;
+    let groups = handled_by_groups(connection, &Keys::new(partition).events).await?;
     Ok(groups.into_iter().collect())
 }
 
-/// Some of a topic's claims whose names begin so, and the cursor of the next ones, 0 at the end.
+/// Some of a partition's claims whose names begin so, and the cursor of the next ones, 0 at the end.
 pub(crate) async fn claims(
     connection: &mut SharedConnection,
-    topic: Topic,
+    partition: Partition,
     prefix: &str,
     cursor: u64,
 ) -> RedisResult<(u64, Vec<KeptClaim>)> {
-    let versions = Keys::new(topic, 0).versions;
+    let versions = Keys::new(partition).versions;
     let (next, page) = claims_page(connection, &versions, prefix, cursor).await?;
     let kept = |(field, taken_at_s): (String, u64)| KeptClaim {
-        topic,
+        partition,
         name: field.trim_start_matches(CLAIM_PREFIX).to_owned(),
         taken_at_s,
     };
@@ -96,15 +98,15 @@ pub(crate) async fn claims(
 /// The dead letters of a group.
 pub(crate) async fn letters(
     connection: &mut SharedConnection,
-    topic: Topic,
+    partition: Partition,
     group: &str,
 ) -> RedisResult<Vec<KeptLetter>> {
-    let key = Keys::new(topic, 0).dead_letters(group);
+    let key = Keys::new(partition).dead_letters(group);
     let all = redis::cmd("XRANGE").arg(key).arg("-").arg("+").to_owned();
     let found: Vec<(String, Vec<(String, String)>)> = all.query_async(connection).await?;
     let letters = found.into_iter().filter_map(|(position, fields)| {
         Some(KeptLetter {
-            topic,
+            partition,
             group: group.to_owned(),
             position: position.parse().ok()?,
             fields,
@@ -113,20 +115,21 @@ pub(crate) async fn letters(
     Ok(letters.collect())
 }
 
-/// Asks for the end of each topic's stream: as many replies as there are topics.
-pub(crate) fn ask_ends(pipe: &mut Pipeline) {
-    for topic in Topic::ALL {
-        xinfo::ask_stream(pipe, &Keys::new(topic, 0).events);
+/// Asks for the end of each partition's stream: as many replies as there are partitions.
+pub(crate) fn ask_ends(pipe: &mut Pipeline, partitions: Partitions) {
+    for partition in partitions.all() {
+        xinfo::ask_stream(pipe, &Keys::new(partition).events);
     }
 }
 
 /// The ends, by the replies.
 pub(crate) fn ends(
+    partitions: Partitions,
     replies: impl Iterator<Item = Value>,
-) -> RedisResult<BTreeMap<Topic, StreamEnd>> {
-    let ends = Topic::ALL.into_iter().zip(replies).map(|(topic, reply)| {
+) -> RedisResult<BTreeMap<Partition, StreamEnd>> {
+    let ends = partitions.all().zip(replies).map(|(partition, reply)| {
         let xinfo::Stream { last, entries, .. } = xinfo::stream(reply)?;
-        Ok((topic, StreamEnd { last, entries }))
+        Ok((partition, StreamEnd { last, entries }))
     });
     ends.collect()
 }
@@ -145,23 +148,23 @@ pub(crate) async fn archive_mark(
     Ok(shop.map(|shop| ArchiveMark { shop, before_us }))
 }
 
-/// The entries of a topic after a position, up to an end, `count` at most; `None` if there are none.
+/// The entries of a partition after a position, up to an end, `count` at most; `None` if there are none.
 pub(crate) async fn page(
     connection: &mut SharedConnection,
-    topic: Topic,
+    partition: Partition,
     after: Position,
     end: Position,
     count: usize,
 ) -> RedisResult<Option<Page>> {
     let reply: Value = redis::cmd("XRANGE")
-        .arg(Keys::new(topic, 0).events)
+        .arg(Keys::new(partition).events)
         .arg(format!("({after}"))
         .arg(end.to_string())
         .arg("COUNT")
         .arg(count)
         .query_async(connection)
         .await?;
-    let found = entries(topic, reply).unwrap_or_default();
+    let found = entries(partition, reply).unwrap_or_default();
     let last = found.last().map(Entry::position);
     Ok(last.map(|last| Page {
         entries: found.len() as u64,

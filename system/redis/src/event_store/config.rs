@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use crate::replicas::ReplicasAsked;
+use ordershop_contract::partition::Partitions;
 
 /// Every limit of a [`super::RedisEventStore`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventStoreConfig {
+    /// How many partitions each topic has: the shop's, in every process.
+    pub partitions: Partitions,
     /// Maximum events in one group commit, 1–10,000. A larger transaction is committed alone.
     pub batch_events_max: usize,
-    /// Maximum events of a topic that may wait; beyond it the answer is [`ordershop_contract::event_store::EventStoreError::Overloaded`].
+    /// Maximum events of a partition that may wait; beyond it the answer is [`ordershop_contract::event_store::EventStoreError::Overloaded`].
     pub waiting_events_max: usize,
     /// How long a transaction waits while no writer leads (a takeover, Redis away) before it is answered as unavailable, ms. Longer than
     /// `lease_ttl_ms`, so that a dead writer is replaced in time.
@@ -22,7 +25,7 @@ pub struct EventStoreConfig {
     pub lease_ttl_ms: u64,
     /// Interval at which a standby checks whether the lease is free, ms.
     pub standby_poll_ms: u64,
-    /// Maximum versions and claims of a topic that are kept in memory (some 100 bytes each).
+    /// Maximum versions and claims of a partition that are kept in memory (some 100 bytes each).
     pub cache_entries_max: usize,
     /// A hash of versions with at most this many entries is loaded whole at a takeover; a larger one is read id by id.
     pub cache_load_max: usize,
@@ -32,7 +35,7 @@ pub struct EventStoreConfig {
     pub ack_retry_max_ms: u64,
     /// How long a read is retried over broken connections before it fails, ms.
     pub read_retry_max_ms: u64,
-    /// Maximum idle connections kept for followers.
+    /// Maximum idle connections kept for followers, for each partition that a topic has.
     pub follow_connections_max: usize,
     /// The replicas that must have an event before its append is answered.
     pub replicas: ReplicasAsked,
@@ -41,6 +44,7 @@ pub struct EventStoreConfig {
 impl Default for EventStoreConfig {
     fn default() -> Self {
         Self {
+            partitions: Partitions::ONE,
             batch_events_max: 512,
             waiting_events_max: 200_000,
             standby_wait_max_ms: 4_000,
@@ -74,6 +78,10 @@ impl EventStoreConfig {
 
     pub(super) fn standby_poll(&self) -> Duration {
         Duration::from_millis(self.standby_poll_ms)
+    }
+
+    pub(super) fn follow_connections(&self) -> usize {
+        self.follow_connections_max * usize::from(self.partitions.count())
     }
 
     /// A blocking read must end before another consumer can hold the lease.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::dead_letters::DeadLetter;
 use ordershop_contract::event_store::READ_MODEL;
+use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 use redis::RedisResult;
 
 use super::groups::statuses;
@@ -34,25 +34,25 @@ if #redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[3], 'FORCE', 'JUSTID
 redis.call('XDEL', KEYS[2], ARGV[4])
 return {1, 1}";
 
-/// A consumer group of a topic.
+/// A consumer group of a partition.
 #[derive(Clone, Debug)]
 pub(crate) struct LetterGroup {
-    topic: Topic,
+    partition: Partition,
     name: String,
 }
 
 impl LetterGroup {
     fn dead_letters(&self) -> String {
-        Keys::new(self.topic, 0).dead_letters(&self.name)
+        Keys::new(self.partition).dead_letters(&self.name)
     }
 
     /// The group, and the entry of its dead letters, that an id names.
     pub(crate) fn of_id(id: &str) -> Option<(Self, &str)> {
-        let (topic, rest) = id.split_once(':')?;
+        let (partition, rest) = id.split_once(':')?;
         let (name, entry) = rest.rsplit_once(':')?;
-        let topic = Topic::ALL.into_iter().find(|known| known.name() == topic)?;
+        let partition = partition.parse().ok()?;
         let group = Self {
-            topic,
+            partition,
             name: name.to_owned(),
         };
         Some((group, entry))
@@ -60,14 +60,16 @@ impl LetterGroup {
 }
 
 /// All groups that have dead letters.
-pub(crate) async fn groups(connection: &SharedConnection) -> RedisResult<Vec<LetterGroup>> {
-    let keys = Topic::ALL.map(|topic| Keys::new(topic, 0));
-    let statuses = statuses(connection.clone(), &keys, &Readings::default()).await?;
+pub(crate) async fn groups(
+    connection: &SharedConnection,
+    partitions: Partitions,
+) -> RedisResult<Vec<LetterGroup>> {
+    let statuses = statuses(connection.clone(), partitions, &Readings::default()).await?;
     let filled = statuses
         .into_iter()
         .filter(|status| status.dead_letters > 0);
     let groups = filled.map(|status| LetterGroup {
-        topic: status.topic,
+        partition: status.partition,
         name: status.group,
     });
     Ok(groups.collect())
@@ -111,7 +113,7 @@ fn letter(group: &LetterGroup, entry: &str, fields: Vec<(String, String)>) -> De
     let mut fields: BTreeMap<String, String> = fields.into_iter().collect();
     let at_ms = entry.split_once('-').and_then(|(ms, _)| ms.parse().ok());
     DeadLetter {
-        id: format!("{}:{}:{entry}", group.topic, group.name),
+        id: format!("{}:{}:{entry}", group.partition, group.name),
         reason: fields.remove("reason").unwrap_or_default(),
         at_ms: at_ms.unwrap_or_default(),
         content: serde_json::to_string(&fields).expect("strings always serialize"),
@@ -149,9 +151,9 @@ pub(crate) async fn resend(
     let Some((_, position)) = fields.into_iter().find(|(name, _)| name == "position") else {
         return Ok(None);
     };
-    let events = Keys::new(group.topic, 0).events;
+    let events = Keys::new(group.partition).events;
     if group.name == READ_MODEL {
-        let went_back = go_back(connection, group.topic, &events, &position).await?;
+        let went_back = go_back(connection, group.partition, &events, &position).await?;
         return Ok(Some(went_back));
     }
     let mut resend = redis::cmd("EVAL");
@@ -170,7 +172,7 @@ pub(crate) async fn resend(
 /// applied after it. The letter stays until the event can be applied.
 async fn go_back(
     connection: &mut SharedConnection,
-    topic: Topic,
+    partition: Partition,
     events: &str,
     position: &str,
 ) -> RedisResult<bool> {
@@ -182,7 +184,7 @@ async fn go_back(
         return Ok(false);
     }
     let before = there.next().unwrap_or_default();
-    let key = position_key(topic);
+    let key = position_key(partition);
     let place = |text: &str| text.parse::<Position>().unwrap_or_default();
     loop {
         let mut get = redis::cmd("GET");

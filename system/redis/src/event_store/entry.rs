@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use ordershop_contract::correlation::{Correlation, Times};
 use ordershop_contract::event_store::{NewEvent, RecordedEvent};
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::json;
 
 /// The fields in their order. Redis stores the names once a listpack node if they are equal and in equal order.
@@ -175,27 +175,30 @@ pub(super) fn parse_number(bytes: &[u8]) -> Option<u64> {
 }
 
 /// Parses the entries in a reply of `XRANGE`: an array of `[id, [field, value, …]]`.
-pub(super) fn entries(topic: Topic, reply: Value) -> Option<Vec<Entry>> {
+pub(super) fn entries(partition: Partition, reply: Value) -> Option<Vec<Entry>> {
     match reply {
         Value::Nil => Some(Vec::new()),
-        Value::Array(items) => items.into_iter().map(|item| entry(topic, item)).collect(),
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| entry(partition, item))
+            .collect(),
         _ => None,
     }
 }
 
 /// Parses the entries in a reply of `XREAD` or `XREADGROUP` for one stream: nil, or `[[key, entries]]`.
-pub(super) fn entries_of_read(topic: Topic, reply: Value) -> Option<Vec<Entry>> {
+pub(super) fn entries_of_read(partition: Partition, reply: Value) -> Option<Vec<Entry>> {
     let Value::Array(mut streams) = reply else {
         return matches!(reply, Value::Nil).then(Vec::new);
     };
     match streams.pop() {
         None => Some(Vec::new()),
-        Some(Value::Array(mut pair)) => entries(topic, pair.pop()?),
+        Some(Value::Array(mut pair)) => entries(partition, pair.pop()?),
         Some(_) => None,
     }
 }
 
-fn entry(topic: Topic, item: Value) -> Option<Entry> {
+fn entry(partition: Partition, item: Value) -> Option<Entry> {
     let Value::Array(mut pair) = item else {
         return None;
     };
@@ -207,19 +210,19 @@ fn entry(topic: Topic, item: Value) -> Option<Entry> {
     let Value::Array(fields) = fields else {
         return matches!(fields, Value::Nil).then_some(Entry::Deleted(position));
     };
-    Some(match event(topic, position, fields) {
+    Some(match event(partition, position, fields) {
         Ok(event) => Entry::Event(event),
         Err(reason) => Entry::Foreign(Foreign { position, reason }),
     })
 }
 
 fn event(
-    topic: Topic,
+    partition: Partition,
     position: Position,
     fields: Vec<Value>,
 ) -> Result<RecordedEvent, &'static str> {
     if fields.len() != 2 * FIELDS.len() {
-        return event_before(topic, position, fields);
+        return event_before(partition, position, fields);
     }
     let mut fields = fields.into_iter();
     let action = text(value_of(&mut fields, FIELDS[0])?)?;
@@ -239,7 +242,7 @@ fn event(
         return Err("event_meta is not of a known form");
     };
     Ok(RecordedEvent {
-        topic,
+        partition,
         position,
         event_id: event_id.into_owned().into(),
         action,
@@ -260,7 +263,7 @@ fn event(
 
 /// Parses an event in the form before.
 fn event_before(
-    topic: Topic,
+    partition: Partition,
     position: Position,
     fields: Vec<Value>,
 ) -> Result<RecordedEvent, &'static str> {
@@ -272,7 +275,7 @@ fn event_before(
     let mut next = |name| value_of(&mut fields, name);
     let number = |bytes: Vec<u8>| parse_number(&bytes).ok_or("a field is not a number");
     Ok(RecordedEvent {
-        topic,
+        partition,
         position,
         event_id: text(next(FIELDS_BEFORE[0])?)?.into(),
         action: text(next(FIELDS_BEFORE[1])?)?,
@@ -332,6 +335,7 @@ pub(super) fn events_only(entries: Vec<Entry>) -> Vec<RecordedEvent> {
 mod tests {
     use super::*;
     use ordershop_contract::event_store::ExpectedVersion;
+    use ordershop_contract::topic::Topic;
 
     fn bulk(text: &str) -> Value {
         Value::BulkString(text.as_bytes().to_vec())
@@ -366,7 +370,7 @@ mod tests {
         };
         let item = Value::Array(vec![bulk("5-1"), Value::Array(written(Some(times)))]);
 
-        let entries = entries(Topic::Order, Value::Array(vec![item])).unwrap();
+        let entries = entries(Topic::Order.into(), Value::Array(vec![item])).unwrap();
 
         let [Entry::Event(event)] = entries.as_slice() else {
             panic!("not one event");
@@ -378,7 +382,7 @@ mod tests {
     fn an_event_is_read_as_it_was_written() {
         let item = Value::Array(vec![bulk("5-1"), Value::Array(written(None))]);
 
-        let entries = entries(Topic::Order, Value::Array(vec![item])).unwrap();
+        let entries = entries(Topic::Order.into(), Value::Array(vec![item])).unwrap();
 
         let [Entry::Event(event)] = entries.as_slice() else {
             panic!("not one event");
@@ -410,7 +414,7 @@ mod tests {
         for (fields, expected) in [(before, None), (sampled, Some((5, 6)))] {
             let item = Value::Array(vec![bulk("5-1"), Value::Array(fields)]);
 
-            let entries = entries(Topic::Order, Value::Array(vec![item])).unwrap();
+            let entries = entries(Topic::Order.into(), Value::Array(vec![item])).unwrap();
 
             let [Entry::Event(event)] = entries.as_slice() else {
                 panic!("not one event");
@@ -430,7 +434,7 @@ mod tests {
         fields[5] = bulk(r#"[2,"e1","o1",7,9,"c","d",null]"#);
         let item = Value::Array(vec![bulk("5-1"), Value::Array(fields)]);
 
-        let entries = entries(Topic::Order, Value::Array(vec![item])).unwrap();
+        let entries = entries(Topic::Order.into(), Value::Array(vec![item])).unwrap();
 
         assert!(matches!(entries[0], Entry::Foreign(_)));
     }
@@ -445,7 +449,7 @@ mod tests {
             Value::Array(vec![bulk("5-3"), Value::Array(vec![bulk("a"), bulk("b")])]),
         ];
 
-        let entries = entries(Topic::Order, Value::Array(items)).unwrap();
+        let entries = entries(Topic::Order.into(), Value::Array(items)).unwrap();
 
         assert!(matches!(entries[0], Entry::Foreign(_)));
         assert!(matches!(

@@ -16,17 +16,17 @@ use super::keys::Keys;
 use super::retrying::bounded;
 use crate::connection::{MultiplexedConnection, RedisLink};
 use ordershop_contract::event_store::{Appended, EventStoreError};
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 
 /// Events read at once while a request's events are looked for.
 const LOOK_COUNT: usize = 1_000;
 
-/// The sender of one topic's requests.
+/// The sender of one partition's requests.
 pub(super) struct Forwarder {
     link: RedisLink,
     config: Arc<EventStoreConfig>,
-    topic: Topic,
+    partition: Partition,
     keys: Keys,
     answers: String,
     connection: Option<MultiplexedConnection>,
@@ -41,7 +41,7 @@ struct Sent {
     number: u64,
     fence: u64,
     jobs: Vec<Job>,
-    /// The topic's last position when it was sent.
+    /// The partition's last position when it was sent.
     after: Position,
     since: Instant,
 }
@@ -58,7 +58,7 @@ impl Forwarder {
     pub fn new(
         link: RedisLink,
         config: Arc<EventStoreConfig>,
-        topic: Topic,
+        partition: Partition,
         keys: Keys,
         owner: &str,
     ) -> Self {
@@ -66,7 +66,7 @@ impl Forwarder {
             answers: keys.forwarded(owner),
             link,
             config,
-            topic,
+            partition,
             keys,
             connection: None,
             seen: "0-0".to_owned(),
@@ -91,7 +91,7 @@ impl Forwarder {
             pipe.arg("COUNT").arg(1);
             let connection = self.connected().await?;
             let (fence, tail): (Option<u64>, Value) = pipe.query_async(connection).await?;
-            let fence = fence.ok_or((ErrorKind::Client, "nobody leads this topic yet"))?;
+            let fence = fence.ok_or((ErrorKind::Client, "nobody leads this partition yet"))?;
             Ok((fence, tail))
         };
         let (fence, tail) = match bounded(limit, place).await {
@@ -101,7 +101,7 @@ impl Forwarder {
                 return Err((jobs, error));
             }
         };
-        let last = entries(self.topic, tail).and_then(|mut tail| tail.pop());
+        let last = entries(self.partition, tail).and_then(|mut tail| tail.pop());
         self.number += 1;
         let transactions = jobs.iter().flat_map(|job| &job.transactions);
         let request = Request {
@@ -125,7 +125,7 @@ impl Forwarder {
         cmd.arg(&self.keys.forward).arg("*").arg(FIELD).arg(json);
         let added = async { cmd.query_async::<String>(self.connected().await?).await };
         if let Err(error) = bounded(limit, added).await {
-            tracing::debug!(topic = %self.topic, %error, "it is not known whether a request was sent");
+            tracing::debug!(topic = %self.partition, %error, "it is not known whether a request was sent");
             self.connection = None;
         }
         Ok(())
@@ -159,14 +159,14 @@ impl Forwarder {
         let Some(sent) = self.sent.take() else {
             return Ok(Settled::default());
         };
-        let (topic, keys) = (self.topic, self.keys.clone());
+        let (partition, keys) = (self.partition, self.keys.clone());
         let limit = self.config.call_timeout();
         let looking = async {
             let connection = self.connected().await?;
             if fence::confirm(connection, &keys.fence, sent.fence).await? {
                 return Ok(None);
             }
-            find(connection, topic, &keys, &sent).await.map(Some)
+            find(connection, partition, &keys, &sent).await.map(Some)
         };
         match bounded(limit, looking).await {
             Ok(Some(written)) => Ok(found(sent.jobs, &written, self.config.replicas.unknown())),
@@ -203,7 +203,7 @@ impl Forwarder {
 /// The positions of a request's events that are in the stream, by event id.
 async fn find(
     connection: &mut MultiplexedConnection,
-    topic: Topic,
+    partition: Partition,
     keys: &Keys,
     sent: &Sent,
 ) -> RedisResult<FxHashMap<String, Position>> {
@@ -221,7 +221,7 @@ async fn find(
             .arg(LOOK_COUNT)
             .query_async(connection)
             .await?;
-        let page = entries(topic, reply).unwrap_or_default();
+        let page = entries(partition, reply).unwrap_or_default();
         let Some(last) = page.last() else { break };
         after = last.position();
         for entry in page {
@@ -302,12 +302,13 @@ mod tests {
     use ordershop_contract::correlation::Correlation;
     use ordershop_contract::event_store::{ExpectedVersion, NewEvent, Transaction};
     use ordershop_contract::position::Positions;
+    use ordershop_contract::topic::Topic;
     use serde_json::value::RawValue;
     use tokio::sync::oneshot;
 
     fn job(event_ids: &[&str]) -> Job {
         let transactions = event_ids.iter().map(|id| Transaction {
-            topic: Topic::Order,
+            partition: Topic::Order.into(),
             events: vec![NewEvent {
                 event_id: (*id).into(),
                 action: "entity_updated".into(),

@@ -10,33 +10,35 @@ use crate::applied::position_key;
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::event_lag::LagHistogram;
 use ordershop_contract::event_store::{GroupStatus, READ_MODEL};
+use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 
-/// Reads the status of every topic's groups, in two round trips. The read model's is told by what is read in this process, else by its position.
+/// Reads the status of every partition's groups, in two round trips. The read model's is told by what is read in this process, else by its position.
 pub(super) async fn statuses(
     mut connection: SharedConnection,
-    keys: &[Keys],
+    partitions: Partitions,
     readings: &Readings,
 ) -> RedisResult<Vec<GroupStatus>> {
     let mut pipe = redis::pipe();
-    let readings = Topic::ALL.map(|topic| readings.of(topic));
-    for ((topic, keys), reading) in Topic::ALL.into_iter().zip(keys).zip(readings) {
+    let all = || partitions.all();
+    let keys: Vec<Keys> = all().map(Keys::new).collect();
+    let readings: Vec<_> = all().map(|of| readings.of(of)).collect();
+    for ((partition, keys), reading) in all().zip(&keys).zip(&readings) {
         xinfo::ask_groups(&mut pipe, &keys.events);
         match reading {
             Some(_) => xinfo::ask_stream(&mut pipe, &keys.events),
-            None => drop(pipe.cmd("GET").arg(position_key(topic))),
+            None => drop(pipe.cmd("GET").arg(position_key(partition))),
         }
     }
     let replies = connection.req_packed_commands(&pipe, 0, 2 * keys.len());
     let mut replies = replies.await?.into_iter();
     let mut statuses = Vec::new();
-    for (topic, reading) in Topic::ALL.into_iter().zip(readings) {
+    for (partition, reading) in all().zip(readings) {
         let groups = xinfo::groups(replies.next().unwrap_or_default())?;
         let late = |group: &xinfo::Group| group.lag.is_some_and(|lag| lag > 0);
         let last = match groups.iter().any(late) {
             true => {
-                let events = &keys[topic.index()].events;
+                let events = &keys[partition.index()].events;
                 xinfo::read_stream(&mut connection, events).await?.last
             }
             false => Position::END,
@@ -50,13 +52,13 @@ pub(super) async fn statuses(
             }),
             delivered: group.read,
             pending: group.pending,
-            ..unknown(topic)
+            ..unknown(partition)
         }));
         let reply = replies.next().unwrap_or_default();
-        let events = &keys[topic.index()].events;
+        let events = &keys[partition.index()].events;
         let mut status = GroupStatus {
             group: READ_MODEL.to_owned(),
-            ..unknown(topic)
+            ..unknown(partition)
         };
         if let Some(reading) = reading {
             status.undelivered = Some(
@@ -77,7 +79,7 @@ pub(super) async fn statuses(
     let mut pipe = redis::pipe();
     for status in &statuses {
         pipe.cmd("XLEN")
-            .arg(keys[status.topic.index()].dead_letters(&status.group));
+            .arg(keys[status.partition.index()].dead_letters(&status.group));
     }
     let lengths: Vec<u64> = pipe.query_async(&mut connection).await?;
     for (status, length) in statuses.iter_mut().zip(lengths) {
@@ -90,10 +92,10 @@ pub(super) async fn statuses(
     Ok(statuses)
 }
 
-fn unknown(topic: Topic) -> GroupStatus {
+fn unknown(partition: Partition) -> GroupStatus {
     GroupStatus {
         group: String::new(),
-        topic,
+        partition,
         undelivered: None,
         delivered: None,
         pending: 0,

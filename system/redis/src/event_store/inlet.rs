@@ -1,4 +1,4 @@
-//! The entrance to one topic's writer: checks the form of transactions, enforces the limit on waiting events, and splits calls into jobs
+//! The entrance to one partition's writer: checks the form of transactions, enforces the limit on waiting events, and splits calls into jobs
 //! that fit a batch. Knows how many events may wait, not what is written.
 
 use std::sync::Arc;
@@ -14,25 +14,25 @@ use super::keys::CLAIM_PREFIX;
 use ordershop_contract::event_store::{
     EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, Transaction,
 };
-use ordershop_contract::topic::Topic;
+use ordershop_contract::partition::Partition;
 
-/// The sender's side of one topic's queue of jobs; clones share it.
+/// The sender's side of one partition's queue of jobs; clones share it.
 #[derive(Clone)]
 pub(super) struct Inlet {
-    topic: Topic,
+    partition: Partition,
     config: Arc<EventStoreConfig>,
     jobs: mpsc::UnboundedSender<Job>,
     /// The number of waiting events; it bounds the channel.
     depth: Arc<AtomicUsize>,
 }
 
-/// Creates both sides of a topic's queue.
-pub(super) fn open(topic: Topic, config: &Arc<EventStoreConfig>) -> (Inlet, Inbox) {
+/// Creates both sides of a partition's queue.
+pub(super) fn open(partition: Partition, config: &Arc<EventStoreConfig>) -> (Inlet, Inbox) {
     let (jobs, arriving) = mpsc::unbounded_channel();
     let depth = Arc::new(AtomicUsize::new(0));
     let inbox = Inbox::new(arriving, Arc::clone(&depth));
     let inlet = Inlet {
-        topic,
+        partition,
         config: Arc::clone(config),
         jobs,
         depth,
@@ -41,7 +41,7 @@ pub(super) fn open(topic: Topic, config: &Arc<EventStoreConfig>) -> (Inlet, Inbo
 }
 
 impl Inlet {
-    /// Sends transactions of this topic to its writer and waits for the results, in their order.
+    /// Sends transactions of this partition to its writer and waits for the results, in their order.
     pub async fn append(&self, transactions: Vec<Transaction>) -> AppendAnswer {
         let events_max = self.config.batch_events_max;
         self.append_in_jobs(transactions, events_max, None).await
@@ -121,7 +121,7 @@ impl Inlet {
             self.depth.fetch_sub(events, Ordering::Relaxed);
             return Err(EventStoreError::Overloaded(format!(
                 "{waiting} events of topic {} wait; at most {} may wait",
-                self.topic, self.config.waiting_events_max
+                self.partition, self.config.waiting_events_max
             )));
         }
         Ok(events)

@@ -1,5 +1,7 @@
 //! The names of the keys in Redis. The literal hash tag puts all keys of one topic partition into one slot. Knows names, no commands.
 
+use crate::partitions::versions_key;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::topic::Topic;
 
 /// The prefix of a claim in the hash of versions. `append` refuses aggregate ids that begin with it.
@@ -21,15 +23,13 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Partition 0 has the topic's name without a suffix: one partition is the default.
-    pub fn new(topic: Topic, partition: u32) -> Self {
-        let tag = match partition {
-            0 => format!("{{{topic}}}"),
-            n => format!("{{{topic}.{n}}}"),
-        };
+    /// The tag is the partition's name.
+    pub fn new(partition: impl Into<Partition>) -> Self {
+        let partition = partition.into();
+        let tag = format!("{{{partition}}}");
         Self {
             events: format!("events:{tag}"),
-            versions: format!("versions:{tag}"),
+            versions: versions_key(partition),
             fence: format!("fence:{tag}"),
             writer_lease: format!("lease:{tag}:{WRITER}"),
             forward: format!("forward:{tag}"),
@@ -39,6 +39,11 @@ impl Keys {
 
     pub fn group_lease(&self, group: &str) -> String {
         format!("lease:{}:{group}", self.tag)
+    }
+
+    /// The group's consumers in all of the topic's partitions: a set beside the first one's leases.
+    pub fn members(topic: Topic, group: &str) -> String {
+        format!("{}:members", Self::new(topic).group_lease(group))
     }
 
     /// The leader's answers to one store.
@@ -62,7 +67,7 @@ mod tests {
 
     #[test]
     fn keys_of_a_topic_share_one_hash_tag() {
-        let keys = Keys::new(Topic::Order, 0);
+        let keys = Keys::new(Topic::Order);
         assert_eq!(keys.events, "events:{order}");
         assert_eq!(keys.versions, "versions:{order}");
         assert_eq!(keys.fence, "fence:{order}");
@@ -75,6 +80,9 @@ mod tests {
 
     #[test]
     fn another_partition_has_another_tag() {
-        assert_eq!(Keys::new(Topic::Order, 3).events, "events:{order.3}");
+        assert_eq!(
+            Keys::new(Partition::new(Topic::Order, 3)).events,
+            "events:{order.3}"
+        );
     }
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ordershop_contract::clock::now_us;
 use ordershop_contract::event_lag::LagHistogram;
-use ordershop_contract::topic::Topic;
+use ordershop_contract::partition::Partition;
 
-/// One group's event lag in one topic; clones share it.
+/// One group's event lag in one partition; clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct GroupLag(Arc<Mutex<LagHistogram>>);
 
@@ -31,19 +31,21 @@ impl GroupLag {
 
 /// The event lags of all groups.
 #[derive(Debug, Default)]
-pub(super) struct Lags(Mutex<BTreeMap<(String, Topic), GroupLag>>);
+pub(super) struct Lags(Mutex<BTreeMap<(String, Partition), GroupLag>>);
 
 impl Lags {
-    /// Returns the recorder of a group's lag in a topic.
-    pub fn of(&self, group: &str, topic: Topic) -> GroupLag {
+    /// Returns the recorder of a group's lag in a partition.
+    pub fn of(&self, group: &str, partition: Partition) -> GroupLag {
         let mut lags = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lags.entry((group.to_owned(), topic)).or_default().clone()
+        lags.entry((group.to_owned(), partition))
+            .or_default()
+            .clone()
     }
 
-    /// Returns a copy of a group's lag in a topic.
-    pub fn now(&self, group: &str, topic: Topic) -> LagHistogram {
+    /// Returns a copy of a group's lag in a partition.
+    pub fn now(&self, group: &str, partition: Partition) -> LagHistogram {
         let lags = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lags.get(&(group.to_owned(), topic))
+        lags.get(&(group.to_owned(), partition))
             .map(GroupLag::now)
             .unwrap_or_default()
     }

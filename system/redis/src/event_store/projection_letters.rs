@@ -9,15 +9,15 @@ use redis::{Cmd, RedisResult};
 use super::entry::{Foreign, xadd_dead, xadd_dead_position};
 use super::keys::Keys;
 use ordershop_contract::event_store::{READ_MODEL, RecordedEvent};
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 
 /// Letters that are read together.
 const PAGE: usize = 1_000;
 
 type Entries = Vec<(String, Vec<(String, String)>)>;
 
-/// The dead letters of a topic's projection.
+/// The dead letters of a partition's projection.
 #[derive(Debug)]
 pub struct ProjectionLetters {
     key: String,
@@ -28,9 +28,9 @@ pub struct ProjectionLetters {
 impl ProjectionLetters {
     /// Those of a projection that has none beyond its position.
     #[must_use]
-    pub fn none(topic: Topic) -> Self {
+    pub fn none(partition: Partition) -> Self {
         Self {
-            key: Keys::new(topic, 0).dead_letters(READ_MODEL),
+            key: Keys::new(partition).dead_letters(READ_MODEL),
             known: HashMap::new(),
         }
     }
@@ -41,10 +41,10 @@ impl ProjectionLetters {
     /// Redis is away.
     pub async fn after(
         connection: &mut impl ConnectionLike,
-        topic: Topic,
+        partition: Partition,
         position: Position,
     ) -> RedisResult<Self> {
-        let mut letters = Self::none(topic);
+        let mut letters = Self::none(partition);
         let mut to = "+".to_owned();
         loop {
             let mut page = redis::cmd("XREVRANGE");

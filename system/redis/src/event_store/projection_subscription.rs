@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::entry::{Entry, Foreign, events_only};
 use super::lags::GroupLag;
+use super::members::Members;
 use super::projection_letters::ProjectionLetters;
 use super::readings::{Reading, Readings, entries_up_to};
 use super::retrying::{READ_GRACE_MS, bounded};
@@ -22,8 +23,8 @@ use ordershop_contract::backoff::Backoff;
 use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{EventStoreError, EventSubscription, RecordedEvent};
 use ordershop_contract::failpoint::Failpoint;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 
 /// How long it is counted how much was read before, ms; then the backlog is told as where nothing is read.
 const COUNT_MS_MAX: u64 = 1_000;
@@ -31,7 +32,7 @@ const COUNT_MS_MAX: u64 = 1_000;
 /// A subscription of the read model.
 pub(super) struct ProjectionSubscription {
     pub link: RedisLink,
-    pub topic: Topic,
+    pub partition: Partition,
     /// The stream's key.
     pub events: String,
     pub batch_max: usize,
@@ -65,6 +66,7 @@ impl ProjectionSubscription {
     async fn step(&mut self) -> RedisResult<Vec<RecordedEvent>> {
         if !self.turn.lasts().await {
             self.end_session();
+            self.turn.end(true).await;
             if !self.turn.begin().await? {
                 return Ok(Vec::new());
             }
@@ -85,7 +87,7 @@ impl ProjectionSubscription {
         let told = self.told.take();
         let reply = session.read(&self.events, self.batch_max, block, told);
         let reply = reply.await?;
-        let entries = read(self.topic, reply)?;
+        let entries = read(self.partition, reply)?;
         let Some(last) = entries.last().map(Entry::position) else {
             return Ok(Vec::new());
         };
@@ -95,9 +97,9 @@ impl ProjectionSubscription {
         });
         let foreign: Vec<&Foreign> = foreign.collect();
         if !foreign.is_empty() {
-            tracing::error!(topic = %self.topic, ?foreign, "stream entries are not events; they go to the dead letters");
+            tracing::error!(topic = %self.partition, ?foreign, "stream entries are not events; they go to the dead letters");
             let shared = &mut self.shared;
-            let letters = ProjectionLetters::after(shared, self.topic, session.after).await?;
+            let letters = ProjectionLetters::after(shared, self.partition, session.after).await?;
             for letter in foreign.iter().filter_map(|one| letters.of_foreign(one)) {
                 letter.exec_async(shared).await?;
             }
@@ -106,7 +108,7 @@ impl ProjectionSubscription {
         session.after = last;
         let count = entries.len() as u64;
         let events = events_only(entries);
-        self.readings.change(self.topic, |reading| {
+        self.readings.change(self.partition, |reading| {
             reading.delivered += count;
             reading.pending += events.len() as u64;
         });
@@ -120,7 +122,7 @@ impl ProjectionSubscription {
     /// Begins to read after the position that is kept.
     async fn begin_session(&mut self) -> RedisResult<Session> {
         let mut get = redis::cmd("GET");
-        get.arg(position_key(self.topic));
+        get.arg(position_key(self.partition));
         let opening = async {
             let mut connection = self.link.dedicated_for(&self.events).await?;
             let kept: Option<String> = get.query_async(&mut connection).await?;
@@ -140,7 +142,7 @@ impl ProjectionSubscription {
             delivered,
             pending: 0,
         });
-        self.readings.set(self.topic, reading);
+        self.readings.set(self.partition, reading);
         Ok(Session {
             connection,
             after,
@@ -152,7 +154,7 @@ impl ProjectionSubscription {
         self.session = None;
         // Another consumer may be further by now.
         self.told = None;
-        self.readings.set(self.topic, None);
+        self.readings.set(self.partition, None);
     }
 
     async fn deliver(&mut self) -> Vec<RecordedEvent> {
@@ -166,7 +168,7 @@ impl ProjectionSubscription {
                 }
                 Err(error) => {
                     if backoff.is_fresh() {
-                        tracing::warn!(topic = %self.topic, %error, "the projection's connection broke; connecting again");
+                        tracing::warn!(topic = %self.partition, %error, "the projection's connection broke; connecting again");
                     }
                     self.end_session();
                     backoff.wait().await;
@@ -227,7 +229,7 @@ impl EventSubscription for ProjectionSubscription {
     }
 
     fn tell_applied(&mut self, position: Position) {
-        self.told = Some(message(&self.channel, self.topic, position, None));
+        self.told = Some(message(&self.channel, self.partition, position, None));
     }
 
     /// What is handled is handled in order.
@@ -242,7 +244,7 @@ impl EventSubscription for ProjectionSubscription {
             .handled(self.unhandled.drain(..handled).map(|(_, at)| at));
         let pending = self.unhandled.len() as u64;
         self.readings
-            .change(self.topic, |reading| reading.pending = pending);
+            .change(self.partition, |reading| reading.pending = pending);
         Ok(())
     }
 
@@ -257,10 +259,16 @@ impl Drop for ProjectionSubscription {
     /// Gives the turn away at once if a runtime is left; otherwise the lease expires.
     fn drop(&mut self) {
         self.end_session();
-        if let Some(lease) = self.turn.lease.take()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            runtime.spawn(lease.release());
+        let (lease, members) = (self.turn.lease.take(), self.turn.members.take());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Some(members) = members {
+                    Members::leave(members).await;
+                }
+                if let Some(lease) = lease {
+                    lease.release().await;
+                }
+            });
         }
     }
 }

@@ -1,6 +1,7 @@
-//! How far this process's projections have read their topics, counted in entries: Redis counts that for consumer groups alone. Knows the
+//! How far this process's projections have read their partitions, counted in entries: Redis counts that for consumer groups alone. Knows the
 //! streams' lengths, not what is done with their entries.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use redis::RedisResult;
 use redis::aio::ConnectionLike;
 
 use super::retrying::{READ_GRACE_MS, bounded};
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 
 /// Entries that are counted with one command: some milliseconds of Redis's time.
 const COUNT_MAX: usize = 1_000;
@@ -24,7 +25,7 @@ for i = 1, #stream, 2 do
   if stream[i] == 'entries-added' then return {#entries, last and last[1] or '', stream[i + 1]} end
 end";
 
-/// What a projection has read of its topic.
+/// What a projection has read of its partition.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reading {
     /// Entries that are delivered, of those that the stream was given.
@@ -33,27 +34,30 @@ pub(super) struct Reading {
     pub pending: u64,
 }
 
-/// The topics that this process reads for projections; clones share them.
+/// The partitions that this process reads for projections; clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Readings(Arc<Mutex<[Option<Reading>; Topic::ALL.len()]>>);
+pub(super) struct Readings(Arc<Mutex<BTreeMap<Partition, Reading>>>);
 
 impl Readings {
-    fn all(&self) -> MutexGuard<'_, [Option<Reading>; Topic::ALL.len()]> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Partition, Reading>> {
         // A panic elsewhere leaves whole numbers.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is read of a topic; `None` if it isn't read here.
-    pub fn of(&self, topic: Topic) -> Option<Reading> {
-        self.all()[topic.index()]
+    /// What is read of a partition; `None` if it isn't read here.
+    pub fn of(&self, partition: Partition) -> Option<Reading> {
+        self.all().get(&partition).copied()
     }
 
-    pub fn set(&self, topic: Topic, reading: Option<Reading>) {
-        self.all()[topic.index()] = reading;
+    pub fn set(&self, partition: Partition, reading: Option<Reading>) {
+        match reading {
+            Some(reading) => self.all().insert(partition, reading),
+            None => self.all().remove(&partition),
+        };
     }
 
-    pub fn change(&self, topic: Topic, change: impl FnOnce(&mut Reading)) {
-        if let Some(reading) = &mut self.all()[topic.index()] {
+    pub fn change(&self, partition: Partition, change: impl FnOnce(&mut Reading)) {
+        if let Some(reading) = self.all().get_mut(&partition) {
             change(reading);
         }
     }

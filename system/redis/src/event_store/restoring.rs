@@ -1,4 +1,4 @@
-//! Puts events back into streams that nobody writes: each topic's stream is written anew beside the old one and takes its place in one
+//! Puts events back into streams that nobody writes: each partition's stream is written anew beside the old one and takes its place in one
 //! transaction. Knows the commands, not where the events come from.
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,8 +13,8 @@ use super::ledger::claim_key;
 use super::xinfo::{self, Group};
 use crate::connection::{MultiplexedConnection, RedisLink};
 use ordershop_contract::event_store::{Claim, RecordedEvent};
+use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 
 /// A lease is renewed at the latest after this time; a shop that starts meanwhile stands by.
 const LEASE_TTL: Duration = Duration::from_secs(10);
@@ -23,7 +23,8 @@ const BATCH: usize = 1_000;
 
 /// The shop's streams while no writer but this one may write.
 pub struct Restoration {
-    /// One a topic.
+    partitions: Partitions,
+    /// One a partition.
     connections: Vec<MultiplexedConnection>,
     leases: Vec<Lease>,
 }
@@ -39,23 +40,23 @@ pub enum RestorationError {
     ShopRuns,
     /// A group has work under way.
     #[error(
-        "{group} has not acknowledged {pending} events of topic {topic}; start the shop, let it finish, and stop it"
+        "{group} has not acknowledged {pending} events of topic {partition}; start the shop, let it finish, and stop it"
     )]
     Pending {
         /// The group.
         group: String,
-        /// The topic.
-        topic: Topic,
+        /// The partition.
+        partition: Partition,
         /// How many.
         pending: u64,
     },
     /// The archive is of another history.
     #[error(
-        "the shop has another event at position {position} of topic {topic}: the archive is not of this shop"
+        "the shop has another event at position {position} of topic {partition}: the archive is not of this shop"
     )]
     OtherEvent {
-        /// The topic.
-        topic: Topic,
+        /// The partition.
+        partition: Partition,
         /// The position.
         position: Position,
     },
@@ -63,12 +64,12 @@ pub enum RestorationError {
     #[error(
         "a lease was lost while the streams were written; nothing of topic {0} was changed, repeat it"
     )]
-    LeaseLost(Topic),
+    LeaseLost(Partition),
 }
 
 /// A stream that is written anew.
 pub struct NewStream {
-    topic: Topic,
+    partition: Partition,
     keys: Keys,
     name: String,
     groups: Vec<(Group, u64)>,
@@ -93,15 +94,15 @@ impl NewStream {
 }
 
 impl Restoration {
-    /// Takes the writer's place in every topic.
+    /// Takes the writer's place in every partition.
     ///
     /// # Errors
     /// A shop runs, or Redis is away.
-    pub async fn begin(link: &RedisLink) -> Result<Self, RestorationError> {
+    pub async fn begin(link: &RedisLink, partitions: Partitions) -> Result<Self, RestorationError> {
         let owner = uuid::Uuid::now_v7().simple().to_string();
         let mut leases = Vec::new();
-        for topic in Topic::ALL {
-            let lease = Keys::new(topic, 0).writer_lease;
+        for partition in partitions.all() {
+            let lease = Keys::new(partition).writer_lease;
             let taken = Lease::acquire(link.shared(), &lease, &owner, LEASE_TTL).await?;
             match taken {
                 Some(lease) => leases.push(lease),
@@ -114,25 +115,32 @@ impl Restoration {
             }
         }
         let mut connections = Vec::new();
-        for topic in Topic::ALL {
-            let events = Keys::new(topic, 0).events;
+        for partition in partitions.all() {
+            let events = Keys::new(partition).events;
             connections.push(link.dedicated_for(&events).await?);
         }
         Ok(Self {
+            partitions,
             connections,
             leases,
         })
     }
 
-    /// Whether no topic has a stream.
+    /// How many partitions each topic has.
+    #[must_use]
+    pub const fn partitions(&self) -> Partitions {
+        self.partitions
+    }
+
+    /// Whether no partition has a stream.
     ///
     /// # Errors
     /// Redis is away.
     pub async fn is_empty(&mut self) -> RedisResult<bool> {
-        for topic in Topic::ALL {
+        for partition in self.partitions.all() {
             let mut exists = redis::cmd("EXISTS");
-            exists.arg(Keys::new(topic, 0).versions);
-            let connection = &mut self.connections[topic.index()];
+            exists.arg(Keys::new(partition).versions);
+            let connection = &mut self.connections[partition.index()];
             if exists.query_async(connection).await? {
                 return Ok(false);
             }
@@ -140,25 +148,25 @@ impl Restoration {
         Ok(true)
     }
 
-    /// Begins to write a topic's stream anew. If it has no groups yet, it gets those of `groups_of`, each with what it has handled.
+    /// Begins to write a partition's stream anew. If it has no groups yet, it gets those of `groups_of`, each with what it has handled.
     ///
     /// # Errors
     /// A group has work under way, or Redis is away.
     pub async fn rewrite(
         &mut self,
-        topic: Topic,
+        partition: Partition,
         groups_of: &BTreeMap<String, Position>,
     ) -> Result<NewStream, RestorationError> {
-        let keys = Keys::new(topic, 0);
+        let keys = Keys::new(partition);
         let name = keys.restoring();
         let unlink = redis::cmd("UNLINK").arg(&name).to_owned();
-        let connection = &mut self.connections[topic.index()];
+        let connection = &mut self.connections[partition.index()];
         unlink.exec_async(connection).await?;
         let mut there = xinfo::read_groups(connection, &keys.events).await?;
         if let Some(busy) = there.iter().find(|group| group.pending > 0) {
             return Err(RestorationError::Pending {
                 group: busy.name.clone(),
-                topic,
+                partition,
                 pending: busy.pending,
             });
         }
@@ -172,7 +180,7 @@ impl Restoration {
             }));
         }
         Ok(NewStream {
-            topic,
+            partition,
             keys,
             name,
             groups: there.into_iter().map(|group| (group, 0)).collect(),
@@ -199,10 +207,10 @@ impl Restoration {
         self.keep_before(stream, Some(event.position), &mut keeps)
             .await?;
         if let Some((position, fields)) = stream.next_if(|at| at == event.position) {
-            let same = matches!(one(stream.topic, position, fields), Some(old) if old.event_id == event.event_id);
+            let same = matches!(one(stream.partition, position, fields), Some(old) if old.event_id == event.event_id);
             if !same {
                 return Err(RestorationError::OtherEvent {
-                    topic: stream.topic,
+                    partition: stream.partition,
                     position,
                 });
             }
@@ -262,7 +270,7 @@ impl Restoration {
         loop {
             let is_due = |at| before.is_none_or(|before| at < before);
             if let Some((position, fields)) = stream.next_if(is_due) {
-                let event = one(stream.topic, position, fields.clone());
+                let event = one(stream.partition, position, fields.clone());
                 if event.is_none_or(|event| keeps(&event)) {
                     let mut add = redis::cmd("XADD");
                     add.arg(&stream.name).arg(position.to_string());
@@ -283,7 +291,7 @@ impl Restoration {
                 .arg("+")
                 .arg("COUNT")
                 .arg(BATCH)
-                .query_async(&mut self.connections[stream.topic.index()])
+                .query_async(&mut self.connections[stream.partition.index()])
                 .await?;
             stream.page = page
                 .into_iter()
@@ -316,7 +324,7 @@ impl Restoration {
         if stream.waiting_entries > 0 {
             let waiting = std::mem::take(&mut stream.waiting);
             stream.waiting_entries = 0;
-            let connection = &mut self.connections[stream.topic.index()];
+            let connection = &mut self.connections[stream.partition.index()];
             waiting.exec_async(connection).await?;
         }
         Ok(())
@@ -334,16 +342,16 @@ impl Restoration {
         claims: &[String],
         cache: &[String],
     ) -> Result<(), RestorationError> {
-        let topic = stream.topic;
-        let lease = &self.leases[topic.index()];
+        let partition = stream.partition;
+        let lease = &self.leases[partition.index()];
         if !lease.is_held_for(LEASE_TTL / 2).await {
-            return Err(RestorationError::LeaseLost(topic));
+            return Err(RestorationError::LeaseLost(partition));
         }
         if stream.written == 0 {
             return Ok(());
         }
         let keys = &stream.keys;
-        let connection = &mut self.connections[topic.index()];
+        let connection = &mut self.connections[partition.index()];
         let old_last = xinfo::read_stream(connection, &keys.events).await?.last;
         let mut pipe = redis::pipe();
         pipe.atomic();
@@ -385,10 +393,10 @@ impl Restoration {
 }
 
 /// An entry as an event, if it is one.
-fn one(topic: Topic, position: Position, fields: Vec<Value>) -> Option<RecordedEvent> {
+fn one(partition: Partition, position: Position, fields: Vec<Value>) -> Option<RecordedEvent> {
     let id = Value::BulkString(position.to_string().into_bytes());
     let reply = Value::Array(vec![Value::Array(vec![id, Value::Array(fields)])]);
-    match entries(topic, reply)?.pop()? {
+    match entries(partition, reply)?.pop()? {
         Entry::Event(event) => Some(event),
         _ => None,
     }

@@ -42,7 +42,7 @@ impl Writer {
                 }
                 Err(error) => {
                     if backoff.is_fresh() {
-                        tracing::warn!(topic = %self.topic, %error, "the writer can't reach Redis");
+                        tracing::warn!(topic = %self.partition, %error, "the writer can't reach Redis");
                     }
                     why = refusal::words(&error);
                     self.pause(&why, backoff.next_wait()).await;
@@ -57,7 +57,7 @@ impl Writer {
         while Instant::now() < until {
             self.inbox.expire(why);
             if let Err(error) = self.hand_on_next(until).await {
-                tracing::debug!(topic = %self.topic, %error, "nothing can be handed on to the store that leads");
+                tracing::debug!(topic = %self.partition, %error, "nothing can be handed on to the store that leads");
                 self.pause(why, Duration::from_millis(FORWARD_TICK_MS))
                     .await;
             }
@@ -104,7 +104,7 @@ impl Writer {
         match self.forwarder.look().await {
             Ok(settled) => self.settle_sent(settled),
             Err(error) => {
-                tracing::debug!(topic = %self.topic, %error, "it is not known yet what became of what was handed on")
+                tracing::debug!(topic = %self.partition, %error, "it is not known yet what became of what was handed on")
             }
         }
         self.forwarder.give_up_late(why);

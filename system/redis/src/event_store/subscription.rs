@@ -9,6 +9,7 @@ use super::acknowledgement::Acknowledger;
 use super::entry::{Entry, entries_of_read};
 use super::identity::ServerIdentity;
 use super::lags::GroupLag;
+use super::members::Members;
 use super::session::{ConnectionId, Place, Session};
 use super::turn::Turn;
 use crate::connection::RedisLink;
@@ -17,13 +18,13 @@ use ordershop_contract::backoff::Backoff;
 use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{EventStoreError, EventSubscription, RecordedEvent};
 use ordershop_contract::failpoint::Failpoint;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 
 /// A consumer's membership in a group of one topic.
 pub(super) struct RedisSubscription {
     pub link: RedisLink,
-    pub topic: Topic,
+    pub partition: Partition,
     pub place: Place,
     pub turn: Turn,
     pub acknowledger: Acknowledger,
@@ -124,7 +125,7 @@ impl RedisSubscription {
                 Position::START
             };
             let pending = session.read_pending(&self.place, after).await?;
-            let mut entries = read(self.topic, pending)?;
+            let mut entries = read(self.partition, pending)?;
             self.delivery.reaches_end = false;
             self.delivery.own_pending = !entries.is_empty();
             if self.delivery.ahead {
@@ -147,7 +148,7 @@ impl RedisSubscription {
         if acknowledges {
             Failpoint::EventsAcknowledged.pass();
         }
-        let entries = read(self.topic, reply)?;
+        let entries = read(self.partition, reply)?;
         self.delivery.reaches_end = entries.len() < self.place.batch_max;
         Ok(entries)
     }
@@ -161,11 +162,12 @@ impl RedisSubscription {
         {
             session.acknowledge(&self.acknowledger.xack(&acks)).await?;
         }
-        self.turn.lease = None;
-        if let Some(session) = self.delivery.session.take() {
+        let ended = match self.delivery.session.take() {
             // A read that can't be ended here ends before the lease that it was sent under expires.
-            session.end(self.shared.clone(), &self.place.events).await;
-        }
+            Some(session) => session.end(self.shared.clone(), &self.place.events).await,
+            None => true,
+        };
+        self.turn.end(ended).await;
         Ok(())
     }
 
@@ -179,7 +181,7 @@ impl RedisSubscription {
                 Entry::Event(event) => events.push(event),
                 Entry::Deleted(position) => self.acknowledger.send_acks(&[position]).await?,
                 Entry::Foreign(foreign) => {
-                    tracing::error!(topic = %self.topic, position = %foreign.position, reason = foreign.reason, "a stream entry is not an event; it goes to the dead letters");
+                    tracing::error!(topic = %self.partition, position = %foreign.position, reason = foreign.reason, "a stream entry is not an event; it goes to the dead letters");
                     self.acknowledger.dead_letter_foreign(&foreign).await?;
                 }
             }
@@ -231,7 +233,7 @@ impl RedisSubscription {
                 }
                 Err(error) => {
                     if backoff.is_fresh() {
-                        tracing::warn!(topic = %self.topic, group = self.place.group, %error, "the subscription's connection broke; connecting again");
+                        tracing::warn!(topic = %self.partition, group = self.place.group, %error, "the subscription's connection broke; connecting again");
                     }
                     // A group that was lost (a flushed Redis) is created again by the next session.
                     self.delivery.session = None;
@@ -242,8 +244,8 @@ impl RedisSubscription {
     }
 }
 
-pub(super) fn read(topic: Topic, reply: Value) -> RedisResult<Vec<Entry>> {
-    entries_of_read(topic, reply).ok_or_else(|| {
+pub(super) fn read(partition: Partition, reply: Value) -> RedisResult<Vec<Entry>> {
+    entries_of_read(partition, reply).ok_or_else(|| {
         (
             ErrorKind::UnexpectedReturnType,
             "unexpected reply to a read",
@@ -322,7 +324,11 @@ impl Drop for RedisSubscription {
             return;
         };
         let (shared, events) = (self.shared.clone(), self.place.events.clone());
+        let members = self.turn.members.take();
         runtime.spawn(async move {
+            if let Some(members) = members {
+                Members::leave(members).await;
+            }
             // The read ends before the lease is released, so that the next consumer loses no entries to it. If it may go on, the lease
             // isn't released but expires, which it does only after the read.
             let ended = match session {

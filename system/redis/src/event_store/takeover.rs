@@ -1,4 +1,4 @@
-//! Becoming the writer of a topic: increments the fence, then reads the last position and versions, and finds out whether a batch whose
+//! Becoming the writer of a partition: increments the fence, then reads the last position and versions, and finds out whether a batch whose
 //! answer was lost was written. Knows how to read them, not their use.
 
 use redis::{RedisResult, Value};
@@ -13,18 +13,18 @@ use super::retrying::bounded;
 use super::version_cache::VersionCache;
 use crate::connection::{MultiplexedConnection, RedisLink};
 use ordershop_contract::failpoint::Failpoint;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 
 /// Entries of the hash that are loaded with one call.
 const SCAN_COUNT: usize = 5_000;
 
-/// A writer's state of its topic, valid while it owns the fence.
+/// A writer's state of its partition, valid while it owns the fence.
 pub(super) struct Term {
     pub connection: MultiplexedConnection,
     pub fence: u64,
     pub cache: VersionCache,
-    /// The topic's last position.
+    /// The partition's last position.
     pub last: Position,
     /// The time of the last event's publication, µs since the Unix epoch; later events are later than it.
     pub last_published_us: u64,
@@ -38,7 +38,7 @@ pub(super) struct Term {
 pub(super) struct InFlight {
     pub jobs: Vec<Job>,
     pub verdicts: Verdicts,
-    /// The topic's last position before the batch.
+    /// The partition's last position before the batch.
     pub after: Position,
     pub since: tokio::time::Instant,
 }
@@ -58,7 +58,7 @@ pub(super) struct Takeover {
 pub(super) async fn take_over(
     link: &RedisLink,
     config: &EventStoreConfig,
-    topic: Topic,
+    partition: Partition,
     keys: &Keys,
     previous: Option<u64>,
     known: Position,
@@ -70,7 +70,7 @@ pub(super) async fn take_over(
         let fence = fence::take(&mut connection, &keys.fence, previous).await?;
         Failpoint::FenceRaised.pass();
         let found = match in_flight {
-            Some(batch) => find(&mut connection, topic, keys, batch).await?,
+            Some(batch) => find(&mut connection, partition, keys, batch).await?,
             None => None,
         };
         let missing = match (&found, fence) {
@@ -81,7 +81,7 @@ pub(super) async fn take_over(
             (None, _) => None,
         };
         let term = match fence {
-            Some(fence) => Some(begin(connection, config, topic, keys, fence, known).await?),
+            Some(fence) => Some(begin(connection, config, partition, keys, fence, known).await?),
             None => None,
         };
         Ok(Takeover {
@@ -96,7 +96,7 @@ pub(super) async fn take_over(
 async fn begin(
     mut connection: MultiplexedConnection,
     config: &EventStoreConfig,
-    topic: Topic,
+    partition: Partition,
     keys: &Keys,
     fence: u64,
     known: Position,
@@ -117,7 +117,7 @@ async fn begin(
         .cmd("TIME");
     let (tail, size, known_still, (seconds, micros)): (Value, usize, Vec<Value>, (u64, u64)) =
         pipe.query_async(&mut connection).await?;
-    let (last, last_published_us) = match entries(topic, tail).and_then(|mut tail| tail.pop()) {
+    let (last, last_published_us) = match entries(partition, tail).and_then(|mut tail| tail.pop()) {
         Some(Entry::Event(event)) => (event.position, event.published_at_us),
         Some(other) => (other.position(), 0),
         None => (Position::START, 0),
@@ -167,7 +167,7 @@ async fn load(
 /// position before it, without gaps.
 async fn find(
     connection: &mut MultiplexedConnection,
-    topic: Topic,
+    partition: Partition,
     keys: &Keys,
     batch: &InFlight,
 ) -> RedisResult<Option<Vec<Position>>> {
@@ -182,7 +182,7 @@ async fn find(
         .arg(expected.len())
         .query_async(connection)
         .await?;
-    let written = entries(topic, reply).unwrap_or_default();
+    let written = entries(partition, reply).unwrap_or_default();
     if written.len() != expected.len() {
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! A topic's writer: waits for the lease, takes over, leads until it loses the lease or is closed, and stands by again. Decides when to
+//! A partition's writer: waits for the lease, takes over, leads until it loses the lease or is closed, and stands by again. Decides when to
 //! write. `commit` knows how; `fence` knows whether this writer still may.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,8 +33,8 @@ use crate::shared_connection::SharedConnection;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::clock::now_us;
 use ordershop_contract::event_store::EventStoreError;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
 
 /// Why a job is refused that only another store may write.
 pub(super) const ANOTHER_LEADS: &str = "another event store has taken over";
@@ -42,10 +42,10 @@ pub(super) const ANOTHER_LEADS: &str = "another event store has taken over";
 /// Why a job is refused that follows from an event that is gone.
 const LOST_CAUSE: &str = "Redis lost what led to it; it must be decided again";
 
-/// The metrics of one topic's writer.
+/// The metrics of one partition's writer.
 pub(super) struct WriterMetrics {
     appends: Counter,
-    /// Made at the first event: a topic without one has no series.
+    /// Made at the first event: a partition without one has no series.
     batch_events: OnceLock<Histogram>,
     batches: Family<TopicLabels, Histogram, fn() -> Histogram>,
     labels: TopicLabels,
@@ -53,9 +53,9 @@ pub(super) struct WriterMetrics {
 }
 
 impl WriterMetrics {
-    pub fn new(metrics: &AppendMetrics, topic: Topic) -> Self {
+    pub fn new(metrics: &AppendMetrics, partition: Partition) -> Self {
         let labels = TopicLabels {
-            topic: topic.name(),
+            topic: partition.to_string(),
         };
         Self {
             appends: metrics.appends.get_or_create(&labels).clone(),
@@ -72,11 +72,11 @@ impl WriterMetrics {
     }
 }
 
-/// The writer of one topic.
+/// The writer of one partition.
 pub(super) struct Writer {
     pub link: RedisLink,
     pub config: Arc<EventStoreConfig>,
-    pub topic: Topic,
+    pub partition: Partition,
     pub keys: Keys,
     /// The connection for the lease.
     pub leases: SharedConnection,
@@ -91,11 +91,11 @@ pub(super) struct Writer {
     pub forwarder: Forwarder,
     pub closing: CancellationToken,
     pub metrics: WriterMetrics,
-    /// The topic's last position as of this writer's last term; [`Position::START`] before the first.
+    /// The partition's last position as of this writer's last term; [`Position::START`] before the first.
     pub known: Position,
     /// When the terms of this store's writers began.
     pub began: TermsBegan,
-    /// The time of the last publication in any topic of this store, µs since the Unix epoch.
+    /// The time of the last publication in any partition of this store, µs since the Unix epoch.
     pub published_us: Arc<AtomicU64>,
 }
 
@@ -143,7 +143,7 @@ impl Writer {
             let attempt = take_over(
                 &self.link,
                 &self.config,
-                self.topic,
+                self.partition,
                 &self.keys,
                 previous,
                 self.known,
@@ -157,12 +157,12 @@ impl Writer {
                         self.settle(batch, takeover.found, takeover.missing, leads);
                     }
                     let Some(mut term) = takeover.term else {
-                        tracing::warn!(topic = %self.topic, "another event store has taken over");
+                        tracing::warn!(topic = %self.partition, "another event store has taken over");
                         return;
                     };
-                    tracing::info!(topic = %self.topic, fence = term.fence, last = %term.last, "writer leads");
+                    tracing::info!(topic = %self.partition, fence = term.fence, last = %term.last, "writer leads");
                     if term.went_back {
-                        tracing::warn!(topic = %self.topic, known = %self.known, last = %term.last, "Redis went back: the last known event is gone");
+                        tracing::warn!(topic = %self.partition, known = %self.known, last = %term.last, "Redis went back: the last known event is gone");
                         let why = "Redis lost its last events; what was decided on them must be decided again";
                         self.inbox
                             .refuse_all(&EventStoreError::Unavailable(why.to_owned()));
@@ -170,9 +170,9 @@ impl Writer {
                     previous = Some(term.fence);
                     self.published_us
                         .fetch_max(term.last_published_us, Ordering::AcqRel);
-                    self.began.set(self.topic, Some(term.since_ms));
+                    self.began.set(self.partition, Some(term.since_ms));
                     let end = self.lead(&mut term, lease).await;
-                    self.began.set(self.topic, None);
+                    self.began.set(self.partition, None);
                     self.known = term.last;
                     match end {
                         End::Closed | End::Deposed => return,
@@ -189,7 +189,7 @@ impl Writer {
                 Err(error) => error,
             };
             if backoff.is_fresh() {
-                tracing::warn!(topic = %self.topic, %error, "the writer's connection broke; taking over again");
+                tracing::warn!(topic = %self.partition, %error, "the writer's connection broke; taking over again");
             }
             why = refusal::words(&error);
             self.give_up_late(&mut in_flight, &why);
@@ -361,12 +361,12 @@ impl Writer {
                 Some(End::Deposed)
             }
             Ok(Committed::Refused { reason, leads }) => {
-                tracing::warn!(topic = %self.topic, reason, "Redis refused a commit");
+                tracing::warn!(topic = %self.partition, reason, "Redis refused a commit");
                 refuse(jobs, &reason);
                 (!leads).then_some(End::Deposed)
             }
             Ok(Committed::Partial(reason)) => {
-                tracing::error!(topic = %self.topic, reason, "a commit was written only in part");
+                tracing::error!(topic = %self.partition, reason, "a commit was written only in part");
                 leave_open(jobs, &reason);
                 let why = "a commit was written only in part";
                 Some(End::broken((ErrorKind::UnexpectedReturnType, why).into()))
@@ -383,7 +383,7 @@ impl Writer {
         }
     }
 
-    /// The time of the next publication: now, but later than every one before in any topic, so that times tell what came first although the
+    /// The time of the next publication: now, but later than every one before in any partition, so that times tell what came first although the
     /// clock is set back.
     fn next_publication_us(&self) -> u64 {
         let now = now_us();

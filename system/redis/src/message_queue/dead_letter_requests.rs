@@ -7,6 +7,7 @@ use ordershop_contract::message_queue::QueueError;
 use super::dead_letters as queued;
 use super::outbox::unavailable;
 use crate::event_store::dead_letters::{self as grouped, LetterGroup};
+use crate::partitions;
 
 /// Carries out a request; returns the letters that it was about, none if there is no such letter.
 pub(super) async fn perform(
@@ -42,7 +43,7 @@ async fn list(
         }
         skip = queued::list(connection, &queue, skip, limit, &mut letters).await?;
     }
-    for group in grouped::groups(connection).await.map_err(unavailable)? {
+    for group in groups(connection).await.map_err(unavailable)? {
         if letters.len() >= limit {
             break;
         }
@@ -50,6 +51,11 @@ async fn list(
         skip = listed.map_err(unavailable)?;
     }
     Ok(letters)
+}
+
+async fn groups(connection: &mut SharedConnection) -> redis::RedisResult<Vec<LetterGroup>> {
+    let partitions = partitions::kept(connection).await?;
+    grouped::groups(connection, partitions).await
 }
 
 async fn one(

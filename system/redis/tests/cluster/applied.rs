@@ -20,7 +20,7 @@ async fn tell(cluster: &RedisCluster, topic: Topic, ms: u64) -> Option<u64> {
     let link = RedisLink::new(&cluster.url()).unwrap();
     let channel = Channels::of(&link, topic).applied;
     let mut connection = link.dedicated_for(&channel).await.ok()?;
-    let told = message(&channel, topic, at(ms), None);
+    let told = message(&channel, topic.into(), at(ms), None);
     told.query_async(&mut connection).await.ok()
 }
 

@@ -65,8 +65,8 @@ fn append_on(store: &Arc<RedisEventStore>, stop: &Arc<AtomicBool>) -> JoinHandle
 async fn topics_on_several_nodes_are_appended_to_read_and_subscribed_to() {
     let cluster = RedisCluster::start(false, &[]).await;
     let store = store(&cluster);
-    let of = |topic, id: &str| Transaction {
-        topic,
+    let of = |topic: Topic, id: &str| Transaction {
+        partition: topic.into(),
         ..transaction(vec![event(id, "a", ExpectedVersion::NoStream)])
     };
 
@@ -79,15 +79,18 @@ async fn topics_on_several_nodes_are_appended_to_read_and_subscribed_to() {
     assert!(answers.iter().all(is_committed));
     assert!(matches!(again[0], Appended::Conflict { version: 1, .. }));
     for topic in Topic::ALL {
-        let read = store.read(topic, Position::START, 10).await.unwrap();
+        let read = store.read(topic.into(), Position::START, 10).await.unwrap();
         let followed = store
-            .follow(topic, Position::START, 10, PATIENCE)
+            .follow(topic.into(), Position::START, 10, PATIENCE)
             .await
             .unwrap();
         assert_eq!((read.len(), followed.len()), (1, 1));
         assert_eq!(followed[0].position, read[0].position);
         assert_eq!(read[0].event_id.as_str(), topic.name());
-        assert_eq!(store.last_position(topic).await.unwrap(), read[0].position);
+        assert_eq!(
+            store.last_position(topic.into()).await.unwrap(),
+            read[0].position
+        );
     }
     let streams = cluster.tell_each(&["KEYS", "events:*"]).await;
     let filled = streams.iter().filter(|keys| keys.contains("events"));
@@ -148,10 +151,12 @@ async fn events_are_appended_and_delivered_once_and_in_order_while_their_slot_mo
     let delivering = tokio::spawn(async move { drain(&mut subscription, 400).await });
 
     for _ in 0..2 {
-        let before = store.last_position(Topic::Order).await.unwrap();
+        let before = store.last_position(Topic::Order.into()).await.unwrap();
         cluster.move_slot_of("events:{order}", async || {}).await;
         // It goes on at the new place.
-        let after = store.follow(Topic::Order, before, 1_000, PATIENCE).await;
+        let after = store
+            .follow(Topic::Order.into(), before, 1_000, PATIENCE)
+            .await;
         assert!(!after.unwrap().is_empty());
     }
 
@@ -184,7 +189,7 @@ async fn a_master_that_dies_takes_no_event_with_it_that_a_replica_had_to_have() 
     append_one(&*one, "first", "b", ExpectedVersion::NoStream).await;
     let request = SubscribeRequest {
         group: "other-service".to_owned(),
-        topic: Topic::Order,
+        partition: Topic::Order.into(),
         consumer: "one".into(),
         batch_max: 100,
     };

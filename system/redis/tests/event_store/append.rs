@@ -37,10 +37,10 @@ async fn events_are_recorded_as_they_were_appended_with_versions_from_one() {
         assert_eq!(event.correlation.causation_id, cause);
     }
     assert!(events.is_sorted_by_key(|e| e.published_at_us));
-    let last = store.last_position(Topic::Order).await.unwrap();
+    let last = store.last_position(Topic::Order.into()).await.unwrap();
     assert_eq!(last, events[2].position);
     assert_eq!(
-        store.last_position(Topic::Cart).await.unwrap(),
+        store.last_position(Topic::Cart.into()).await.unwrap(),
         Position::START
     );
 }
@@ -134,7 +134,10 @@ async fn who_reads_up_to_a_conflicts_position_sees_what_was_in_the_way() {
     let Appended::Conflict { position, .. } = answers[1] else {
         panic!("{answers:?}");
     };
-    let seen = store.read(Topic::Order, Position::START, 10).await.unwrap();
+    let seen = store
+        .read(Topic::Order.into(), Position::START, 10)
+        .await
+        .unwrap();
     assert!(
         seen.iter()
             .any(|e| e.event_id == "e0" && e.position <= position)
@@ -146,7 +149,9 @@ async fn concurrent_appends_share_commits_and_keep_their_order() {
     let stage = Stage::new().await;
     let store = stage.store();
     append_one(&*store, "first", "first", NoStream).await;
-    let labels = TopicLabels { topic: "order" };
+    let labels = TopicLabels {
+        topic: "order".into(),
+    };
 
     let appends = (0..500).map(|n| {
         let store = &store;
@@ -193,7 +198,10 @@ async fn a_call_of_many_topics_is_answered_in_its_order() {
 
     let committed: Vec<_> = answers.iter().map(is_committed).collect();
     assert_eq!(committed, [true, false, false, true]);
-    let carts = store.read(Topic::Cart, Position::START, 10).await.unwrap();
+    let carts = store
+        .read(Topic::Cart.into(), Position::START, 10)
+        .await
+        .unwrap();
     assert_eq!(carts.len(), 1);
     assert_eq!(carts[0].event_id, "d");
 }
@@ -291,16 +299,16 @@ async fn a_follower_is_woken_by_the_next_event() {
     let stage = Stage::new().await;
     let store = stage.store();
     append_one(&*store, "e0", "a", NoStream).await;
-    let after = store.last_position(Topic::Order).await.unwrap();
+    let after = store.last_position(Topic::Order.into()).await.unwrap();
     let none = store
-        .follow(Topic::Order, after, 10, Duration::from_millis(5))
+        .follow(Topic::Order.into(), after, 10, Duration::from_millis(5))
         .await
         .unwrap();
     assert!(none.is_empty());
 
     let following = async {
         let wait_max = Duration::from_secs(10);
-        let events = store.follow(Topic::Order, after, 10, wait_max).await;
+        let events = store.follow(Topic::Order.into(), after, 10, wait_max).await;
         (events.unwrap(), Instant::now())
     };
     let appending = async {
@@ -327,13 +335,13 @@ async fn what_is_no_event_ends_neither_a_read_nor_the_stream() {
     let _: String = stage.redis(&junk).await;
 
     let (first, both) = tokio::join!(
-        store.read(Topic::Order, Position::START, 1),
-        store.read(Topic::Order, Position::START, 2),
+        store.read(Topic::Order.into(), Position::START, 1),
+        store.read(Topic::Order.into(), Position::START, 2),
     );
     let (first, both) = (first.unwrap(), both.unwrap());
     let after = first[0].position;
-    let next = store.read(Topic::Order, after, 1).await.unwrap();
-    let end = store.last_position(Topic::Order).await.unwrap();
+    let next = store.read(Topic::Order.into(), after, 1).await.unwrap();
+    let end = store.last_position(Topic::Order.into()).await.unwrap();
 
     let positions =
         |events: &[RecordedEvent]| events.iter().map(|e| e.position).collect::<Vec<_>>();
@@ -341,7 +349,7 @@ async fn what_is_no_event_ends_neither_a_read_nor_the_stream() {
     assert_eq!(end, both[1].position);
     // A follower waits behind it.
     let (wait_max, began) = (Duration::from_millis(50), Instant::now());
-    let none = store.follow(Topic::Order, end, 10, wait_max).await;
+    let none = store.follow(Topic::Order.into(), end, 10, wait_max).await;
     assert!(none.unwrap().is_empty());
     assert!(began.elapsed() >= wait_max, "{:?}", began.elapsed());
 }
@@ -352,7 +360,7 @@ async fn nothing_follows_the_last_position_that_there_can_be() {
     let store = stage.store();
     append_one(&*store, "e1", "a", NoStream).await;
 
-    let behind = store.read(Topic::Order, Position::END, 10).await;
+    let behind = store.read(Topic::Order.into(), Position::END, 10).await;
 
     assert!(behind.unwrap().is_empty());
 }

@@ -21,7 +21,7 @@ async fn apply(stage: &Stage, ms: u64, received_at_us: Option<u64>) {
 async fn tell(stage: &Stage, ms: u64, received_at_us: Option<u64>) {
     let mut pipe = redis::pipe();
     let channel = Channels::of(&stage.link(), Topic::Order).applied;
-    let told = message(&channel, Topic::Order, at(ms), received_at_us);
+    let told = message(&channel, Topic::Order.into(), at(ms), received_at_us);
     pipe.add_command(told);
     let mut connection = stage.link().dedicated().await.unwrap();
     pipe.exec_async(&mut connection).await.unwrap();
@@ -34,7 +34,7 @@ async fn write(stage: &Stage, ms: u64) {
     pipe.set(position_key(Topic::Order), at(ms).to_string())
         .ignore();
     let channel = Channels::of(&stage.link(), Topic::Order).written;
-    let told = message(&channel, Topic::Order, at(ms), None);
+    let told = message(&channel, Topic::Order.into(), at(ms), None);
     pipe.add_command(told).ignore();
     let mut connection = stage.link().dedicated().await.unwrap();
     pipe.exec_async(&mut connection).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_batch_with_a_sampled_requests_events_is_told_with_its_times_and_once(
     let [batch] = &all.batches[..] else {
         panic!("{all:?}");
     };
-    assert_eq!((batch.topic, batch.to), (Topic::Order, at(5)));
+    assert_eq!((batch.partition, batch.to), (Topic::Order.into(), at(5)));
     assert_eq!(batch.received_at_us, 7);
     assert!(batch.applied_at_us > 1_600_000_000_000_000, "{batch:?}");
     let later = store

@@ -11,5 +11,6 @@ mod failure;
 mod forwarding;
 mod projection;
 mod rollback;
+mod sharing;
 mod stage;
 mod subscribe;

@@ -17,7 +17,7 @@ pub const LETTERS: &str = "dead:{order}:read-model";
 pub async fn projection(store: &impl EventStore, consumer: &str) -> Box<dyn EventSubscription> {
     let request = SubscribeRequest {
         group: READ_MODEL.to_owned(),
-        topic: Topic::Order,
+        partition: Topic::Order.into(),
         consumer: consumer.to_owned(),
         batch_max: 100,
     };

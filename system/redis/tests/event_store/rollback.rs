@@ -220,7 +220,7 @@ async fn an_event_is_gone_when_the_stream_has_none_at_its_position() {
     let store = stage.store();
     append_many(&*store, 2).await;
     let events = all_events(&*store).await;
-    let (topic, first, last) = (events[0].topic, events[0].position, events[1].position);
+    let (topic, first, last) = (events[0].partition, events[0].position, events[1].position);
     assert!(!store.is_gone(topic, first).await.unwrap());
 
     let _: u64 = stage

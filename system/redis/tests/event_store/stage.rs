@@ -154,7 +154,7 @@ pub async fn all_events(store: &impl EventStore) -> Vec<RecordedEvent> {
     let mut events: Vec<RecordedEvent> = Vec::new();
     loop {
         let after = events.last().map_or(Position::START, |e| e.position);
-        let page = store.read(Topic::Order, after, 1_000).await.unwrap();
+        let page = store.read(Topic::Order.into(), after, 1_000).await.unwrap();
         if page.is_empty() {
             return events;
         }
@@ -169,7 +169,7 @@ pub async fn subscribe(
 ) -> Box<dyn EventSubscription> {
     let request = SubscribeRequest {
         group: "test-service".to_owned(),
-        topic: Topic::Order,
+        partition: Topic::Order.into(),
         consumer: consumer.into(),
         batch_max,
     };

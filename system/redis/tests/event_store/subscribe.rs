@@ -39,7 +39,7 @@ async fn a_group_gets_everything_in_order_and_acknowledges_it() {
     assert_eq!(status.lag.counts().iter().sum::<u64>(), 250);
     let expected = GroupStatus {
         group: "test-service".into(),
-        topic: Topic::Order,
+        partition: Topic::Order.into(),
         undelivered: Some(0),
         delivered: Some(250),
         pending: 0,

@@ -139,7 +139,9 @@ async fn a_dead_writers_lease_ends_and_positions_never_fall() {
         assert!(Instant::now() < deadline, "{error}");
     }
 
-    let events = store.read(Topic::Order, Default::default(), 10).await;
+    let events = store
+        .read(Topic::Order.into(), Default::default(), 10)
+        .await;
     let events = events.unwrap();
     let ids: Vec<&str> = events.iter().map(|event| &*event.event_id).collect();
     assert_eq!(ids, ["before", "after"]);

@@ -4,8 +4,8 @@ use ordershop_domain::Event;
 use serde_json::value::RawValue;
 
 use ordershop_contract::event_store::{ExpectedVersion, NewEvent, RecordedEvent, Transaction};
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Positions;
-use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::{WireEntity, event_json};
 
 /// How often a reaction is decided again after conflicts before it fails.
@@ -24,10 +24,14 @@ pub fn reaction<E: WireEntity>(
 }
 
 /// A transaction of reactions to `cause`, which is written only while the store still has that.
-pub fn caused_by(cause: &RecordedEvent, topic: Topic, events: Vec<NewEvent>) -> Transaction {
+pub fn caused_by(
+    cause: &RecordedEvent,
+    partition: Partition,
+    events: Vec<NewEvent>,
+) -> Transaction {
     Transaction {
-        causes: Positions::of(cause.topic, cause.position),
-        ..Transaction::of(topic, events)
+        causes: Positions::of(cause.partition, cause.position),
+        ..Transaction::of(partition, events)
     }
 }
 

@@ -12,6 +12,7 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Positions;
+use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::WireEntity;
 use ordershop_contract::worker::ServiceContext;
 
@@ -81,13 +82,15 @@ impl Compensation {
         let gone = Event::Deleted(entity.entity.clone());
         let expected = ExpectedVersion::Exact(entity.version);
         let events = vec![reaction(&self.event, suffix, expected, &gone)];
+        let partitions = context.events.partitions();
+        let partition = partitions.of(E::TOPIC, entity.entity.id());
         let transaction = Transaction {
             claims: vec![Claim::Release(self.order_id.clone())],
-            ..caused_by(&self.event, E::TOPIC, events)
+            ..caused_by(&self.event, partition, events)
         };
         match context.events.append(vec![transaction]).await?.pop() {
             Some(Appended::Conflict { position, .. }) => {
-                known.raise(E::TOPIC, position);
+                known.raise(partition, position);
                 Ok(false)
             }
             _ => Ok(true),
@@ -100,13 +103,19 @@ impl Compensation {
         let correlation = &self.event.correlation;
         let customer_id = match &self.customer_id {
             Some(customer_id) => customer_id.clone(),
-            None => match facts
-                .reservation(&self.order_id, known, correlation)
-                .await?
-            {
-                Some(reservation) => reservation.entity.customer_id,
-                None => return Ok(()),
-            },
+            None => {
+                let mut partitions = context.events.partitions().of_topic(Topic::Inventory);
+                loop {
+                    let Some(partition) = partitions.next() else {
+                        return Ok(());
+                    };
+                    let reservation =
+                        facts.reservation(&self.order_id, partition, known, correlation);
+                    if let Some(reservation) = reservation.await? {
+                        break reservation.entity.customer_id;
+                    }
+                }
+            }
         };
         let customer = facts
             .one::<Customer>(&customer_id, known, correlation)

@@ -69,7 +69,7 @@ impl CrmSaga {
         let Some((last, _)) = occasions.last() else {
             return Ok(Vec::new());
         };
-        let known = everything_before(last);
+        let known = everything_before(last, self.context.events.partitions());
         let correlation = &last.correlation;
         let facts = &Facts::of(&self.context);
         let placed = occasions.iter().filter_map(|(_, occasion)| match occasion {
@@ -140,7 +140,7 @@ impl Saga for CrmSaga {
         let mut mails = Vec::new();
         let mut occasions = Vec::new();
         for event in batch {
-            match (event.topic, event.action.as_str()) {
+            match (event.partition.topic, event.action.as_str()) {
                 (Topic::Customer, action::CREATED) => {
                     mails.push(mail_of(event, "mail", &welcome(&decode(event)?)))
                 }

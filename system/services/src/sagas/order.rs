@@ -17,6 +17,7 @@ use crate::facts::{Facts, Question, Versioned, distinct};
 use crate::own_effect::find_after;
 use ordershop_contract::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
 use ordershop_contract::failpoint::Failpoint;
+use ordershop_contract::partition::Partitions;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::action;
@@ -62,7 +63,7 @@ fn moves(batch: &[RecordedEvent]) -> Result<Vec<Move<'_>>, Failure> {
                 trigger,
             });
         };
-        match (event.topic, event.action.as_str()) {
+        match (event.partition.topic, event.action.as_str()) {
             (Topic::Billing, action::CREATED) => {
                 push(&decode::<Billing>(event)?.order_id, Trigger::BillingCreated)
             }
@@ -96,7 +97,7 @@ impl Saga for OrderSaga {
         let latest = is_latest.then_some(batch);
         self.move_orders(moves(batch)?, latest).await?;
         let deletions = |event: &&RecordedEvent| {
-            event.topic == Topic::Shipping && event.action == action::DELETED
+            event.partition.topic == Topic::Shipping && event.action == action::DELETED
         };
         for deletion in batch.iter().filter(deletions) {
             ship_again(&self.context, deletion).await?;
@@ -112,10 +113,11 @@ impl OrderSaga {
         mut moves: Vec<Move<'_>>,
         mut latest: Option<&[RecordedEvent]>,
     ) -> Result<(), Failure> {
+        let partitions = self.context.events.partitions();
         let Some(last) = moves.last() else {
             return Ok(());
         };
-        let mut known = everything_before(last.event);
+        let mut known = everything_before(last.event, self.context.events.partitions());
         let correlation = last.event.correlation.clone();
         let mut recalled = self.recent.recall(&distinct(
             moves.iter().map(|order_move| &*order_move.order_id),
@@ -152,7 +154,7 @@ impl OrderSaga {
                 shippings,
             };
             moves = self.without_repeats(moves, &orders).await?;
-            let decided = orders.decide_all(&moves);
+            let decided = orders.decide_all(&moves, partitions);
             let mut again = decided.doubtful;
             for compensation in decided.compensations {
                 if !compensation.run(&self.context, &mut known).await? {
@@ -163,12 +165,13 @@ impl OrderSaga {
                 let appended = self.context.events.append(decided.transactions).await?;
                 Failpoint::OrdersMoved.pass();
                 for (after, appended) in decided.after.into_iter().zip(appended) {
+                    let partition = partitions.of(Topic::Order, &after.entity.entity_id);
                     match appended {
                         Appended::Committed { .. } => {
                             self.recent.remember(&after.entity.entity_id.clone(), after)
                         }
                         Appended::Conflict { position, .. } => {
-                            known.raise(Topic::Order, position);
+                            known.raise(partition, position);
                             self.recent.forget(&after.entity.entity_id);
                             again.insert(after.entity.entity_id);
                         }
@@ -210,7 +213,9 @@ impl OrderSaga {
             ..payment.position
         };
         let effect = format!("{}.cleared", payment.event_id);
-        let found = find_after(events, Topic::Order, since.just_before(), &effect).await?;
+        // The billing lies beside its order.
+        let orders = payment.partition.beside(Topic::Order);
+        let found = find_after(events, orders, since.just_before(), &effect).await?;
         Ok(found.is_some())
     }
 }
@@ -247,7 +252,7 @@ impl Orders {
         Some(order.entity.status)
     }
 
-    fn decide_all(&mut self, moves: &[Move<'_>]) -> Decided {
+    fn decide_all(&mut self, moves: &[Move<'_>], partitions: Partitions) -> Decided {
         let mut decided = Decided::default();
         for order_move in moves {
             if decided.doubtful.contains(&order_move.order_id) {
@@ -310,13 +315,14 @@ impl Orders {
                     let transaction = &mut decided.transactions[place];
                     transaction.events.push(event);
                     let cause = order_move.event;
-                    transaction.causes.raise(cause.topic, cause.position);
+                    transaction.causes.raise(cause.partition, cause.position);
                     decided.after[place] = order;
                 }
                 None => {
+                    let partition = partitions.of(Topic::Order, &order_move.order_id);
                     let place = decided.after.len();
                     decided.places.insert(order_move.order_id.clone(), place);
-                    let transaction = caused_by(order_move.event, Topic::Order, vec![event]);
+                    let transaction = caused_by(order_move.event, partition, vec![event]);
                     decided.transactions.push(transaction);
                     decided.after.push(order);
                 }

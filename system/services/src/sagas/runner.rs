@@ -19,6 +19,7 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueError;
+use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::{WireEntity, action};
@@ -68,7 +69,7 @@ impl From<QueueError> for Failure {
     }
 }
 
-/// A service's reaction to the events of one topic.
+/// A service's reaction to the events of one partition of a topic.
 #[async_trait]
 pub trait Saga: Send + 'static {
     /// The consumer group: the service's name.
@@ -91,30 +92,32 @@ pub trait Saga: Send + 'static {
     async fn handle(&mut self, batch: &[RecordedEvent], is_latest: bool) -> Result<(), Failure>;
 }
 
-/// Starts a saga on a topic.
-pub fn start<S: Saga>(context: &ServiceContext, topic: Topic, saga: S) {
-    let runner = Runner {
-        context: context.clone(),
-        topic,
-        saga,
-        backoff: Backoff::default(),
-        epoch: Epoch::default(),
-    };
-    context.tasks.spawn(runner.run());
+/// Starts a saga on each partition of a topic; `saga` makes one for each.
+pub fn start<S: Saga>(context: &ServiceContext, topic: Topic, saga: impl Fn() -> S) {
+    for partition in context.events.partitions().of_topic(topic) {
+        let runner = Runner {
+            context: context.clone(),
+            partition,
+            saga: saga(),
+            backoff: Backoff::default(),
+            epoch: Epoch::default(),
+        };
+        context.tasks.spawn(runner.run());
+    }
 }
 
 /// The positions that a reader must have reached to see everything written before `event`; stream ids are times. Within its millisecond they
-/// don't tell what came first in another topic, so all of it counts.
-pub(super) fn everything_before(event: &RecordedEvent) -> Positions {
+/// don't tell what came first in another partition, so all of it counts.
+pub(super) fn everything_before(event: &RecordedEvent, partitions: Partitions) -> Positions {
     let end = Position {
         seq: u64::MAX,
         ..event.position
     };
     let mut positions = Positions::NONE;
-    for topic in Topic::ALL {
-        positions.raise(topic, end);
+    for partition in partitions.all() {
+        positions.raise(partition, end);
     }
-    positions.set(event.topic, event.position);
+    positions.set(event.partition, event.position);
     positions
 }
 
@@ -123,7 +126,10 @@ pub(super) fn left_by<E: WireEntity>(
     batch: &[RecordedEvent],
 ) -> Result<HashMap<String, Versioned<E>>, Failure> {
     let mut left = HashMap::new();
-    for event in batch.iter().filter(|event| event.topic == E::TOPIC) {
+    for event in batch
+        .iter()
+        .filter(|event| event.partition.topic == E::TOPIC)
+    {
         let id = String::from(event.entity_id.clone());
         if event.action == action::DELETED {
             left.remove(&id);
@@ -143,13 +149,14 @@ pub(super) fn left_by<E: WireEntity>(
 
 /// Parses an event's data.
 pub(super) fn decode<T: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Result<T, Failure> {
-    serde_json::from_str(event.data.get())
-        .map_err(|error| Failure::Unreadable(format!("its data is no {}: {error}", event.topic)))
+    serde_json::from_str(event.data.get()).map_err(|error| {
+        Failure::Unreadable(format!("its data is no {}: {error}", event.partition.topic))
+    })
 }
 
 struct Runner<S> {
     context: ServiceContext,
-    topic: Topic,
+    partition: Partition,
     saga: S,
     backoff: Backoff,
     /// The epoch in which the saga has learnt what it remembers.
@@ -163,7 +170,7 @@ impl<S: Saga> Runner<S> {
             match self.subscribed(&stop).await {
                 Ok(()) | Err(EventStoreError::Closed) => return,
                 Err(error) => {
-                    tracing::warn!(group = S::GROUP, topic = %self.topic, %error, "the subscription was interrupted; trying again");
+                    tracing::warn!(group = S::GROUP, topic = %self.partition, %error, "the subscription was interrupted; trying again");
                     self.backoff.wait_unless(&stop).await;
                 }
             }
@@ -176,7 +183,7 @@ impl<S: Saga> Runner<S> {
             .events
             .subscribe(SubscribeRequest {
                 group: S::GROUP.to_owned(),
-                topic: self.topic,
+                partition: self.partition,
                 consumer: self.context.instance.clone(),
                 batch_max: BATCH_EVENTS_MAX,
             })
@@ -225,7 +232,7 @@ impl<S: Saga> Runner<S> {
         let mut failed = 0;
         while let Err(failure) = self.attempt(batch, is_latest).await {
             is_latest = false;
-            tracing::warn!(group = S::GROUP, topic = %self.topic, %failure, events = batch.len(), "a batch was not handled; trying again");
+            tracing::warn!(group = S::GROUP, topic = %self.partition, %failure, events = batch.len(), "a batch was not handled; trying again");
             // What failed may have been decided on something that no longer holds.
             self.saga.forget();
             let failure = match failure {
@@ -247,7 +254,7 @@ impl<S: Saga> Runner<S> {
                 }
                 if failed == TRIES_MAX {
                     for event in batch {
-                        tracing::error!(group = S::GROUP, topic = %self.topic, position = %event.position, %reason, "an event can't be handled; it goes to the dead letters");
+                        tracing::error!(group = S::GROUP, topic = %self.partition, position = %event.position, %reason, "an event can't be handled; it goes to the dead letters");
                         subscription.dead_letter(event, &reason).await?;
                     }
                     return Ok(true);
@@ -260,7 +267,7 @@ impl<S: Saga> Runner<S> {
             let events = &*self.context.events;
             if let Some(last) = batch.last()
                 // A store that is away has lost nothing, as far as is known.
-                && events.is_gone(self.topic, last.position).await.unwrap_or_default()
+                && events.is_gone(self.partition, last.position).await.unwrap_or_default()
             {
                 // What Redis has left is delivered to a new membership.
                 let why = "Redis lost the batch that was handled";
@@ -287,9 +294,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_other_topics_have_of_an_events_millisecond_may_be_its_cause() {
+    fn what_other_partitions_have_of_an_events_millisecond_may_be_its_cause() {
         let event = RecordedEvent {
-            topic: Topic::Shipping,
+            partition: Topic::Shipping.into(),
             position: Position { ms: 5, seq: 0 },
             event_id: "e".into(),
             action: "entity_created".to_owned(),
@@ -303,7 +310,7 @@ mod tests {
                 times: None,
             },
         };
-        let before = everything_before(&event);
+        let before = everything_before(&event, Partitions::ONE);
         assert!(before.get(Topic::Order) >= Some(Position { ms: 5, seq: 3 }));
         assert!(before.get(Topic::Order) < Some(Position { ms: 6, seq: 0 }));
         assert_eq!(before.get(Topic::Shipping), Some(event.position));

@@ -50,7 +50,7 @@ impl Saga for ShippingSaga {
         let orders: HashMap<String, Versioned<Order>> = if is_latest {
             left_by(batch)?
         } else {
-            let known = everything_before(last);
+            let known = everything_before(last, self.context.events.partitions());
             let ids = distinct(cleared.iter().map(|event| event.entity_id.as_str()));
             let facts = Facts::of(&self.context);
             facts.by_ids(&ids, &known, &last.correlation).await?
@@ -69,8 +69,8 @@ impl Saga for ShippingSaga {
         Failpoint::ShippingsCreated.pass();
         for (event, appended) in cleared.into_iter().zip(appended) {
             if let Appended::Conflict { position, .. } = appended {
-                let mut known = everything_before(event);
-                known.raise(Topic::Shipping, position);
+                let mut known = everything_before(event, self.context.events.partitions());
+                known.raise(event.partition.beside(Topic::Shipping), position);
                 self.move_on(event, known).await?;
             }
         }
@@ -78,7 +78,7 @@ impl Saga for ShippingSaga {
     }
 }
 
-/// The order's first shipping, or a later one where that was withdrawn.
+/// The order's first shipping, beside it, or a later one where that was withdrawn.
 fn shipping_of(event: &RecordedEvent, later: bool) -> Transaction {
     let order_id = String::from(event.entity_id.clone());
     let first = format!("{order_id}-shipping");
@@ -103,7 +103,7 @@ fn created(cause: &RecordedEvent, suffix: &str, id: String, order_id: String) ->
     )];
     Transaction {
         claims: vec![Claim::Take(order_id)],
-        ..caused_by(cause, Topic::Shipping, events)
+        ..caused_by(cause, cause.partition.beside(Topic::Shipping), events)
     }
 }
 
@@ -113,10 +113,11 @@ pub(super) async fn ship_again(
     deletion: &RecordedEvent,
 ) -> Result<(), Failure> {
     let gone: Shipping = decode(deletion)?;
-    let mut known = everything_before(deletion);
+    let mut known = everything_before(deletion, context.events.partitions());
     // A payment after this looks for the shipping itself, and finds it deleted.
-    let orders_end = context.events.last_position(Topic::Order).await?;
-    known.raise(Topic::Order, orders_end);
+    let orders = deletion.partition.beside(Topic::Order);
+    let orders_end = context.events.last_position(orders).await?;
+    known.raise(orders, orders_end);
     let (order, shipping) = order_and_shipping(context, deletion, &gone.order_id, &known).await?;
     if shipping.is_some() || !order.is_some_and(|order| is_shipped_again(&order.entity)) {
         return Ok(());
@@ -152,6 +153,7 @@ impl ShippingSaga {
     /// status according to its shipping, or ships it again where the shipping was withdrawn.
     async fn move_on(&self, event: &RecordedEvent, mut known: Positions) -> Result<(), Failure> {
         let order_id = event.entity_id.as_str();
+        let shippings = event.partition.beside(Topic::Shipping);
         for _ in 0..ROUNDS_MAX {
             let (order, shipping) =
                 order_and_shipping(&self.context, event, order_id, &known).await?;
@@ -168,7 +170,7 @@ impl ShippingSaga {
                     // This payment's own shipping was withdrawn too: a later payment has made the order CLEARED.
                     Some(Appended::Conflict { key, .. }) if *key == *id => return Ok(()),
                     Some(Appended::Conflict { position, .. }) => {
-                        known.raise(Topic::Shipping, position);
+                        known.raise(shippings, position);
                         continue;
                     }
                     _ => {
@@ -199,9 +201,9 @@ impl ShippingSaga {
             if events.is_empty() {
                 return Ok(());
             }
-            let transaction = caused_by(event, Topic::Order, events);
+            let transaction = caused_by(event, event.partition, events);
             match self.context.events.append(vec![transaction]).await?.pop() {
-                Some(Appended::Conflict { position, .. }) => known.raise(Topic::Order, position),
+                Some(Appended::Conflict { position, .. }) => known.raise(event.partition, position),
                 _ => return Ok(()),
             }
         }

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::lines::{FileError, Lines, NewFile};
 use ordershop_contract::correlation::{Correlation, Times};
 use ordershop_contract::event_store::RecordedEvent;
+use ordershop_contract::partition::Partition;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
@@ -78,7 +79,8 @@ impl Header {
 /// An event's line.
 #[derive(Serialize, Deserialize)]
 pub struct Line {
-    topic: Topic,
+    #[serde(rename = "topic")]
+    partition: Partition,
     position: Position,
     event_id: String,
     action: String,
@@ -98,7 +100,7 @@ impl From<RecordedEvent> for Line {
     fn from(event: RecordedEvent) -> Self {
         let times = event.correlation.times;
         Self {
-            topic: event.topic,
+            partition: event.partition,
             position: event.position,
             event_id: event.event_id.into(),
             action: event.action,
@@ -118,7 +120,7 @@ impl From<Line> for RecordedEvent {
     fn from(line: Line) -> Self {
         let times = line.received_at_us.zip(line.submitted_at_us);
         Self {
-            topic: line.topic,
+            partition: line.partition,
             position: line.position,
             event_id: line.event_id.into(),
             action: line.action,
@@ -205,12 +207,12 @@ impl ArchiveReader {
             };
         }
         let line: Line = self.lines.parse("it is not an event")?;
-        let at = (line.topic, line.position);
+        let at = (line.partition.topic, line.position);
         if self.last.is_some_and(|last| last >= at) {
             return Err(self.lines.broken("the events are not in their order"));
         }
         self.last = Some(at);
-        *self.read.entry(line.topic).or_default() += 1;
+        *self.read.entry(line.partition.topic).or_default() += 1;
         Ok(Some(line.into()))
     }
 }

@@ -87,15 +87,22 @@ impl<'a> Hiding<'a> {
         let mut file = ArchiveReader::open(path)?;
         let (mut count, mut progress) = (0_u64, Progress::begin());
         while let Some(event) = file.next()? {
-            let Some(record) = self.selection.record(event.topic, &event.entity_id) else {
+            let Some(record) = self
+                .selection
+                .record(event.partition.topic, &event.entity_id)
+            else {
                 continue;
             };
             let is_last = event.version == record.version && record.hidden.is_none();
-            if !is_last || !hides(event.topic) || self.stays(event.topic, &event.entity_id, record)
+            if !is_last
+                || !hides(event.partition.topic)
+                || self.stays(event.partition.topic, &event.entity_id, record)
             {
                 continue;
             }
-            let other = |(waiting, _): &(Transaction, u32)| waiting.topic != event.topic;
+            let other = |(waiting, _): &(Transaction, u32)| {
+                waiting.partition.topic != event.partition.topic
+            };
             if self.batch.len() >= BATCH || self.batch.first().is_some_and(other) {
                 count += self.batch.len() as u64;
                 self.flush().await?;
@@ -109,21 +116,21 @@ impl<'a> Hiding<'a> {
     fn mark(&self, last: RecordedEvent) -> Transaction {
         let id = &last.entity_id;
         let mark = NewEvent {
-            event_id: format!("{id}.archived.{}", last.topic).into(),
+            event_id: format!("{id}.archived.{}", last.partition.topic).into(),
             action: action::ARCHIVED.into(),
             entity_id: last.entity_id.clone(),
             expected: ExpectedVersion::Exact(last.version),
             data: last.data,
             correlation: self.correlation.clone(),
         };
-        Transaction::of(last.topic, vec![mark])
+        Transaction::of(last.partition.topic, vec![mark])
     }
 
     async fn flush(&mut self) -> Result<(), ArchiveError> {
         let Some((first, _)) = self.batch.first() else {
             return Ok(());
         };
-        let topic = first.topic;
+        let topic = first.partition.topic;
         let transactions = self
             .batch
             .iter()

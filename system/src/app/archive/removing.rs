@@ -40,7 +40,7 @@ impl<'a> Removing<'a> {
 
     /// Collects an event that an earlier archive has left.
     pub fn left(&mut self, event: &RecordedEvent) {
-        add(&mut self.left[event.topic.index()], event, true);
+        add(&mut self.left[event.partition.topic.index()], event, true);
     }
 
     /// Waits until the read model has hidden what these events hide.
@@ -118,13 +118,15 @@ impl<'a> Removing<'a> {
         let (mut topic, mut removal) = (Topic::Order, Removal::default());
         let (mut count, mut progress) = (0_u64, Progress::begin());
         while let Some(event) = file.next()? {
-            let Some(record) = selection.record(event.topic, &event.entity_id) else {
+            let Some(record) = selection.record(event.partition.topic, &event.entity_id) else {
                 continue;
             };
-            if !removes(event.topic) || hiding.stays(event.topic, &event.entity_id, record) {
+            if !removes(event.partition.topic)
+                || hiding.stays(event.partition.topic, &event.entity_id, record)
+            {
                 continue;
             }
-            if event.topic != topic || removal.positions.len() >= BATCH {
+            if event.partition.topic != topic || removal.positions.len() >= BATCH {
                 self.link
                     .remove(topic, &std::mem::take(&mut removal))
                     .await?;
@@ -133,7 +135,7 @@ impl<'a> Removing<'a> {
                 }
                 progress.tell(|| format!("{topic}: {count} events removed"));
             }
-            topic = event.topic;
+            topic = event.partition.topic;
             count += 1;
             add(&mut removal, &event, event.version == record.version);
         }
@@ -187,7 +189,7 @@ fn add(removal: &mut Removal, event: &RecordedEvent, is_last: bool) {
         return;
     }
     removal.aggregates.push(event.entity_id.clone().into());
-    if matches!(event.topic, Topic::Billing | Topic::Shipping) {
+    if matches!(event.partition.topic, Topic::Billing | Topic::Shipping) {
         removal.claims.extend(order_of(event));
     }
 }

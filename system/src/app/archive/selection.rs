@@ -100,7 +100,7 @@ pub fn order_of(event: &RecordedEvent) -> Option<String> {
 
 /// What a billing's or a shipping's event did to the claim of its order.
 pub fn claim_of(event: &RecordedEvent) -> Option<Claim> {
-    if !matches!(event.topic, Topic::Billing | Topic::Shipping) {
+    if !matches!(event.partition.topic, Topic::Billing | Topic::Shipping) {
         return None;
     }
     let order = order_of(event)?;
@@ -128,7 +128,7 @@ impl Selection {
 
     /// Takes the next event: topic by topic as in [`TOPICS`], each in the order of its stream.
     pub fn take(&mut self, event: &RecordedEvent) {
-        let (topic, id) = (event.topic.index(), event.entity_id.as_str());
+        let (topic, id) = (event.partition.topic.index(), event.entity_id.as_str());
         if event.action == action::ARCHIVED {
             match self.records[topic].get_mut(id) {
                 Some(record) => record.hidden = Some(event.position),
@@ -141,7 +141,7 @@ impl Selection {
             return;
         };
         if young {
-            self.stay(event.topic, owner);
+            self.stay(event.partition.topic, owner);
             return;
         }
         let record = self.records[topic].entry(id.into()).or_insert(Record {
@@ -162,16 +162,16 @@ impl Selection {
     /// The order, or of a cart the cart, that an event belongs to. Young events begin no order.
     fn owner(&mut self, event: &RecordedEvent, young: bool) -> Option<u32> {
         let id = event.entity_id.as_str();
-        match event.topic {
+        match event.partition.topic {
             Topic::Order => self.order(event, young),
             Topic::Cart => self.cart_ids.get(id).copied(),
             Topic::Billing | Topic::Shipping => {
-                let known = self.records[event.topic.index()].get(id);
+                let known = self.records[event.partition.topic.index()].get(id);
                 let owner = match known {
                     Some(record) => record.owner,
                     None => *self.order_ids.get(order_of(event)?.as_str())?,
                 };
-                if event.topic == Topic::Billing || event.action == action::CREATED {
+                if event.partition.topic == Topic::Billing || event.action == action::CREATED {
                     self.causes.insert(event.event_id.as_str().into(), owner);
                 }
                 Some(owner)
@@ -277,7 +277,7 @@ impl Selection {
         if event.action == action::ARCHIVED {
             return Fate::Stays;
         }
-        let (topic, id) = (event.topic, event.entity_id.as_str());
+        let (topic, id) = (event.partition.topic, event.entity_id.as_str());
         match self.record(topic, id) {
             // It came after the choice; its aggregate can't be hidden, because its version is another one now.
             Some(record) if event.version > record.version => Fate::Stays,

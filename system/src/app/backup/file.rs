@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::app::archive::file::Line as EventLine;
 use crate::app::archive::lines::{FileError, Lines, NewFile};
+use ordershop_contract::partition::Partitions;
 use ordershop_redis::backup::{ArchiveMark, Groups, KeptClaim, KeptLetter, KeptMessage};
 
 /// What the first line says that the file is.
@@ -22,6 +23,9 @@ pub struct Header {
     version: u32,
     /// When it was begun, RFC 3339.
     begun_at: String,
+    /// How many partitions each topic of the shop has; a file of before says nothing, and has one.
+    #[serde(default = "one")]
+    partitions: u8,
     /// Up to where each consumer group has handled everything.
     pub groups: Groups,
 }
@@ -35,14 +39,24 @@ struct Form {
 
 impl Header {
     /// The first line of a file that is written now.
-    pub fn new(groups: Groups) -> Self {
+    pub fn new(partitions: Partitions, groups: Groups) -> Self {
         Self {
             format: FORMAT.to_owned(),
             version: VERSION,
             begun_at: jiff::Timestamp::now().to_string(),
+            partitions: partitions.count(),
             groups,
         }
     }
+
+    /// How many partitions each topic of the shop has; `None` if no shop has so many.
+    pub fn partitions(&self) -> Option<Partitions> {
+        Partitions::new(self.partitions)
+    }
+}
+
+const fn one() -> u8 {
+    1
 }
 
 /// Any other line.
@@ -57,7 +71,7 @@ pub enum Record {
     Archive(ArchiveMark),
     /// A message of a queue.
     Message(KeptMessage),
-    /// An event, topic by topic, each in the order of its stream.
+    /// An event, partition by partition, each in the order of its stream.
     Event(EventLine),
     /// The last line: the SHA-256 of all lines before, in hexadecimal.
     Sha256(String),

@@ -46,7 +46,7 @@ pub async fn restore(
     let mut restored: Vec<Restored> = Vec::new();
     let (mut count, mut progress) = (0_u64, Progress::begin());
     while let Some(event) = file.next()? {
-        let topic = event.topic;
+        let topic = event.partition.topic;
         if restored.last().is_none_or(|last| last.topic != topic) {
             if let Some(done) = restored.last_mut() {
                 done.rest(restoration).await?;
@@ -57,7 +57,7 @@ pub async fn restore(
             let groups: BTreeMap<String, Position> =
                 groups.map(|group| (group.clone(), Position::END)).collect();
             restored.push(Restored {
-                stream: restoration.rewrite(topic, &groups).await?,
+                stream: restoration.rewrite(topic.into(), &groups).await?,
                 topic,
                 versions: HashMap::new(),
                 claims: HashSet::new(),
@@ -80,7 +80,7 @@ pub async fn restore(
                 of_topic.stream,
                 &of_topic.versions,
                 &claims,
-                &keys_of(topic),
+                &keys_of(topic.into()),
             )
             .await?;
         Failpoint::ArchiveRestoring.pass();

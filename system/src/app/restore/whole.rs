@@ -9,7 +9,7 @@ use crate::app::archive::selection::claim_of;
 use crate::app::backup::file::{BackupReader, Record};
 use ordershop_contract::event_store::RecordedEvent;
 use ordershop_contract::failpoint::Failpoint;
-use ordershop_contract::topic::Topic;
+use ordershop_contract::partition::Partition;
 use ordershop_read_model::keys_of;
 use ordershop_redis::backup::Groups;
 use ordershop_redis::connection::RedisLink;
@@ -36,7 +36,9 @@ pub async fn restore(
         return Err(ArchiveError::Other("the file was replaced".to_owned()));
     };
     let groups = std::mem::take(&mut file.header.groups);
-    put_back.begin(backup, &groups).await?;
+    put_back
+        .begin(backup, restoration.partitions(), &groups)
+        .await?;
     Failpoint::BackupRestoring.pass();
     let mut streams = Streams {
         restoration,
@@ -64,21 +66,21 @@ pub async fn restore(
     Ok(format!("restored a whole shop, {events} events"))
 }
 
-/// The topics' streams, written one after the other.
+/// The partitions' streams, written one after the other.
 struct Streams<'a> {
     restoration: &'a mut Restoration,
     groups: Groups,
-    current: Option<(Topic, NewStream)>,
+    current: Option<(Partition, NewStream)>,
 }
 
 impl Streams<'_> {
     async fn put(&mut self, event: &RecordedEvent) -> Result<(), ArchiveError> {
-        let topic = event.topic;
-        if self.current.as_ref().is_none_or(|(of, _)| *of != topic) {
+        let partition = event.partition;
+        if self.current.as_ref().is_none_or(|(of, _)| *of != partition) {
             self.end().await?;
-            let groups = self.groups.remove(&topic).unwrap_or_default();
-            let stream = self.restoration.rewrite(topic, &groups).await?;
-            self.current = Some((topic, stream));
+            let groups = self.groups.remove(&partition).unwrap_or_default();
+            let stream = self.restoration.rewrite(partition, &groups).await?;
+            self.current = Some((partition, stream));
         }
         if let Some((_, stream)) = &mut self.current {
             let claim = claim_of(event);
@@ -87,15 +89,15 @@ impl Streams<'_> {
         Ok(())
     }
 
-    /// Puts the current topic's stream in its place.
+    /// Puts the current partition's stream in its place.
     async fn end(&mut self) -> Result<(), ArchiveError> {
-        let Some((topic, mut stream)) = self.current.take() else {
+        let Some((partition, mut stream)) = self.current.take() else {
             return Ok(());
         };
         self.restoration.rest(&mut stream, |_| true).await?;
         let (no_versions, no_claims) = (std::collections::HashMap::new(), []);
         self.restoration
-            .replace(stream, &no_versions, &no_claims, &keys_of(topic))
+            .replace(stream, &no_versions, &no_claims, &keys_of(partition))
             .await?;
         Failpoint::ArchiveRestoring.pass();
         Ok(())

@@ -10,7 +10,7 @@ const YOUNG_US: u64 = 3_000;
 
 fn event(topic: Topic, id: &str, version: u64, action: &str, data: &str) -> RecordedEvent {
     RecordedEvent {
-        topic,
+        partition: topic.into(),
         position: Position {
             ms: 1,
             seq: version,
@@ -60,7 +60,7 @@ fn fates(events: &[RecordedEvent]) -> Vec<Fate> {
     handled.fill(Position { ms: 1, seq: 9 });
     let mut selection = Selection::new(BEFORE_US, handled);
     for topic in TOPICS {
-        let of_topic = events.iter().filter(|event| event.topic == topic);
+        let of_topic = events.iter().filter(|event| event.partition.topic == topic);
         of_topic.for_each(|event| selection.take(event));
     }
     selection.decide();

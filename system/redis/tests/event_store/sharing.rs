@@ -1,0 +1,178 @@
+//! The consumers of a group share a topic's partitions, and take over what another one leaves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use ordershop_contract::event_store::{
+    EventStore, EventStoreError, ExpectedVersion, SubscribeRequest, Transaction,
+};
+use ordershop_contract::partition::{Partition, Partitions};
+use ordershop_contract::topic::Topic;
+use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::stage::*;
+
+const GROUP: &str = "inventory-service";
+
+fn four() -> Partitions {
+    Partitions::new(4).unwrap()
+}
+
+fn store(stage: &Stage) -> Arc<RedisEventStore> {
+    stage.store_with(EventStoreConfig {
+        partitions: four(),
+        lease_ttl_ms: 500,
+        standby_poll_ms: 50,
+        ..EventStoreConfig::default()
+    })
+}
+
+/// What each consumer was given, by partition.
+type Seen = Arc<Mutex<Vec<(Partition, String)>>>;
+
+/// A consumer of all partitions, until it is stopped after a batch.
+struct Consumer {
+    store: Arc<RedisEventStore>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Consumer {
+    async fn start(stage: &Stage, name: &str, seen: &Seen) -> Self {
+        let (store, stop) = (store(stage), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        for partition in four().of_topic(Topic::Order) {
+            let request = SubscribeRequest {
+                group: GROUP.to_owned(),
+                partition,
+                consumer: name.to_owned(),
+                batch_max: 10,
+            };
+            let mut subscription = store.subscribe(request).await.unwrap();
+            let (seen, stop) = (Arc::clone(seen), stop.clone());
+            tasks.spawn(async move {
+                while let Some(Ok(batch)) =
+                    stop.run_until_cancelled(subscription.next_batch()).await
+                {
+                    let positions: Vec<_> = batch.iter().map(|event| event.position).collect();
+                    let ids = batch.into_iter().map(|event| event.event_id.into());
+                    let ids = ids.map(|id: String| (partition, id));
+                    seen.lock().unwrap().extend(ids);
+                    subscription.ack(&positions).await.unwrap();
+                }
+            });
+        }
+        Self { store, stop, tasks }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.tasks.join_all().await;
+        self.store.close().await;
+    }
+}
+
+/// Who is active in how many partitions.
+async fn active(stage: &Stage) -> BTreeMap<String, usize> {
+    let mut active = BTreeMap::new();
+    for partition in four().of_topic(Topic::Order) {
+        let lease = format!("lease:{{{partition}}}:{GROUP}");
+        let owner: Option<String> = stage.redis(&["GET", &lease]).await;
+        if let Some((name, _)) = owner.as_deref().and_then(|owner| owner.split_once('|')) {
+            *active.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    active
+}
+
+async fn until_active(stage: &Stage, wanted: &[(&str, usize)]) {
+    let deadline = Instant::now() + PATIENCE;
+    let wanted: BTreeMap<String, usize> = wanted
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect();
+    loop {
+        let active = active(stage).await;
+        if active == wanted {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{active:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn consumers_share_the_partitions_and_no_event_is_given_twice_or_left_out() {
+    let stage = Stage::new().await;
+    let writer = store(&stage);
+    let seen: Seen = Arc::default();
+    let ended = CancellationToken::new();
+    let writing = {
+        let (writer, ended) = (Arc::clone(&writer), ended.clone());
+        tokio::spawn(async move {
+            let mut written = BTreeSet::new();
+            for n in 0.. {
+                if ended.is_cancelled() {
+                    break;
+                }
+                let id = format!("e{n}");
+                let partition = four().of(Topic::Order, &id);
+                let event = event(&id, &id, ExpectedVersion::NoStream);
+                let appended = writer.append(vec![Transaction::of(partition, vec![event])]);
+                appended.await.unwrap();
+                written.insert(id);
+            }
+            written
+        })
+    };
+
+    let one = Consumer::start(&stage, "one", &seen).await;
+    until_active(&stage, &[("one", 4)]).await;
+    let two = Consumer::start(&stage, "two", &seen).await;
+    let began = Instant::now();
+    until_active(&stage, &[("one", 2), ("two", 2)]).await;
+    eprintln!("shared after {:?}", began.elapsed());
+    two.end().await;
+    let began = Instant::now();
+    until_active(&stage, &[("one", 4)]).await;
+    eprintln!("taken over after {:?}", began.elapsed());
+
+    ended.cancel();
+    let written = writing.await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while seen.lock().unwrap().len() < written.len() {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    one.end().await;
+    writer.close().await;
+    let seen = seen.lock().unwrap();
+    let distinct: BTreeSet<String> = seen.iter().map(|(_, id)| id.clone()).collect();
+    assert_eq!(distinct, written);
+    assert_eq!(seen.len(), written.len(), "an event was given twice");
+    for partition in four().of_topic(Topic::Order) {
+        let of_it = seen.iter().filter(|(of, _)| *of == partition);
+        let numbers: Vec<u64> = of_it.map(|(_, id)| id[1..].parse().unwrap()).collect();
+        assert!(numbers.is_sorted(), "{partition}: {numbers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_partition_that_the_shop_does_not_have_is_refused() {
+    let stage = Stage::new().await;
+    let store = store(&stage);
+    let strange = Partition::new(Topic::Order, 4);
+
+    let event = event("e", "e", ExpectedVersion::NoStream);
+    let appended = store.append(vec![Transaction::of(strange, vec![event])]);
+    let last = store.last_position(strange);
+
+    for error in [appended.await.unwrap_err(), last.await.unwrap_err()] {
+        assert!(matches!(error, EventStoreError::Invalid(_)), "{error}");
+        assert!(error.to_string().contains("order.4"), "{error}");
+    }
+    store.close().await;
+}
