@@ -504,7 +504,7 @@ fn a_revision_that_is_unknown_or_does_not_build_is_refused() {
 }
 
 /// Compares the real system with one that wastes several times its work; short runs of a debug build suffice for that.
-fn real(a: &str, b: &str, blocks: &str) -> (Ab, Ended) {
+fn real(a: &str, b: &str, blocks: &str, confidence: &str) -> (Ab, Ended) {
     let ab = Ab::scenario("").arguments(&[
         "--a",
         a,
@@ -512,6 +512,8 @@ fn real(a: &str, b: &str, blocks: &str) -> (Ab, Ended) {
         b,
         "--blocks",
         blocks,
+        "--confidence",
+        confidence,
         "--rate",
         "20",
         "--duration",
@@ -528,7 +530,8 @@ fn real(a: &str, b: &str, blocks: &str) -> (Ab, Ended) {
 #[test]
 fn the_real_system_is_not_worse_than_itself() {
     let up = format!("{} up", ordershop().display());
-    let (ab, ended) = real(&up, &up, "2");
+    // At the default confidence, chance alone makes it worse once in forty times.
+    let (ab, ended) = real(&up, &up, "2", "99.9%");
     assert!(
         [0, 3].contains(&ended.code),
         "{}{}",
@@ -541,7 +544,7 @@ fn the_real_system_is_not_worse_than_itself() {
 #[test]
 fn a_real_system_that_wastes_several_times_its_work_is_worse() {
     let up = format!("{} up", ordershop().display());
-    let (_, ended) = real(&up, &format!("{up} --burn-us-per-event 4000"), "3");
+    let (_, ended) = real(&up, &format!("{up} --burn-us-per-event 4000"), "3", "95%");
     assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
     assert!(ended.stdout.contains("cpu_per_journey"), "{}", ended.stdout);
 }
