@@ -10,6 +10,8 @@ use crate::redis_server::{ForeignRedis, free_port};
 const NODE_TIMEOUT_MS: &str = "2000";
 /// How long the cluster may take for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The pause between two looks.
+const LOOK: Duration = Duration::from_millis(10);
 const SLOTS: usize = 16_384;
 
 /// A running cluster; its nodes are killed when it is dropped.
@@ -124,6 +126,7 @@ impl RedisCluster {
                 }
             }
             assert!(Instant::now() < deadline, "no node has {key}");
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -185,7 +188,7 @@ impl RedisCluster {
                 return;
             }
             assert!(Instant::now() < deadline, "the nodes know {epochs:?}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -229,6 +232,8 @@ impl RedisCluster {
         let deadline = Instant::now() + PATIENCE;
         while self.owner(key).await == former {
             assert!(Instant::now() < deadline, "no replica takes its place");
+            // The nodes need the processor for their vote.
+            tokio::time::sleep(LOOK).await;
         }
         for (_, node) in self.answering() {
             let state = "cluster_state:ok";
@@ -284,7 +289,7 @@ impl Node {
                 return;
             }
             assert!(Instant::now() < deadline, "not in time: {what}: {said}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 }
