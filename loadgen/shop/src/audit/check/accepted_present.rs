@@ -9,7 +9,7 @@ use super::super::topic::ShopTopic;
 use loadgen_engine::record::ledger::Ledger;
 use loadgen_report::audit::CheckReport;
 
-/// More partitions than a topic can have.
+/// The most partitions that a topic can have.
 const PARTITIONS_MAX: u32 = 64;
 
 /// Checks every write of the run. `from_nothing` says that the target was empty before, so that every entity must come from the run.
@@ -25,6 +25,8 @@ pub fn accepted_present(
         return report;
     };
     let mut asked: HashMap<ShopTopic, HashSet<&str>> = HashMap::new();
+    // Those that were answered before it was known where the entity would lie.
+    let mut deferred: HashMap<ShopTopic, HashSet<&str>> = HashMap::new();
     let mut open: HashMap<(ShopTopic, Option<u128>), u64> = HashMap::new();
     for (kind, writes) in ledger.kinds() {
         let Some(topic) = ShopTopic::named(kind) else {
@@ -36,12 +38,18 @@ pub fn accepted_present(
         let asked = asked.entry(topic).or_default();
         for id in writes.accepted() {
             asked.insert(id);
-            report.look(id, miscounted(history, topic, id, false));
+            let created = history.created(topic, id);
+            report.look(id, miscounted(topic, created, false));
         }
         let may_be_refused = refused_later(gauges, topic) != Some(0);
+        let deferred = deferred.entry(topic).or_default();
         for id in writes.deferred() {
             asked.insert(id);
-            report.look(id, miscounted(history, topic, id, may_be_refused));
+            deferred.insert(id);
+            let elsewhere = in_another_partition(id);
+            let elsewhere = elsewhere.map(|id| history.created(topic, &id));
+            let created = history.created(topic, id) + elsewhere.sum::<u32>();
+            report.look(id, miscounted(topic, created, may_be_refused));
         }
     }
     if !from_nothing {
@@ -52,11 +60,11 @@ pub fn accepted_present(
         return report;
     }
     for ((topic, id), created) in &history.created {
-        let mut asked = asked.get(topic).into_iter();
-        let is_asked = asked.any(|ids| {
-            let answered = || as_answered(id.as_ref());
-            ids.contains(id.as_ref()) || answered().is_some_and(|id| ids.contains(&*id))
-        });
+        let is_in = |of: &HashMap<ShopTopic, HashSet<&str>>, id: &str| {
+            of.get(topic).is_some_and(|ids| ids.contains(id))
+        };
+        let is_asked = is_in(&asked, id.as_ref())
+            || as_answered(id.as_ref()).is_some_and(|id| is_in(&deferred, &id));
         if is_asked || history.reactions.contains(id) {
             continue;
         }
@@ -79,18 +87,7 @@ pub fn accepted_present(
     report
 }
 
-fn miscounted(
-    history: &History,
-    topic: ShopTopic,
-    id: &str,
-    may_be_refused: bool,
-) -> Option<String> {
-    let created = match history.created(topic, id) {
-        0 => in_another_partition(id)
-            .map(|id| history.created(topic, &id))
-            .sum(),
-        times => times,
-    };
+fn miscounted(topic: ShopTopic, created: u32, may_be_refused: bool) -> Option<String> {
     match created {
         1 => None,
         0 if may_be_refused => None,
@@ -108,8 +105,9 @@ fn in_another_partition(id: &str) -> impl Iterator<Item = String> {
 /// The id as its request was answered: without the number of its partition.
 fn as_answered(id: &str) -> Option<String> {
     let (stem, rest) = id.rsplit_once('.')?;
-    let element = rest.find('-').map_or("", |dash| &rest[dash..]);
-    Some(format!("{stem}{element}"))
+    let (number, element) = rest.split_at(rest.find('-').unwrap_or(rest.len()));
+    let is_number = number.parse::<u32>().is_ok();
+    is_number.then(|| format!("{stem}{element}"))
 }
 
 /// Number of asynchronous creations that were refused after their response; `None` if the target does not expose it.
@@ -134,6 +132,8 @@ mod tests {
             assert!(in_another_partition(answered).any(|id| id == made));
             assert_eq!(as_answered(made).as_deref(), Some(answered));
         }
-        assert_eq!(as_answered("1f0c-12"), None);
+        for id in ["1f0c-12", "1f0c.cleared", "1f0c.x-12", "1f0c."] {
+            assert_eq!(as_answered(id), None, "{id}");
+        }
     }
 }
