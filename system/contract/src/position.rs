@@ -118,22 +118,24 @@ impl Positions {
         Some(self.0[place].1)
     }
 
+    /// The place of a partition's position, which is made if there is none.
+    fn slot(&mut self, partition: Partition) -> &mut Position {
+        let place = self.place(partition).unwrap_or_else(|place| {
+            self.0.insert(place, (partition, Position::START));
+            place
+        });
+        &mut self.0[place].1
+    }
+
     /// Raises the position of a partition; a lower one changes nothing.
     pub fn raise(&mut self, partition: impl Into<Partition>, position: Position) {
-        let partition = partition.into();
-        match self.place(partition) {
-            Ok(place) => self.0[place].1 = self.0[place].1.max(position),
-            Err(place) => self.0.insert(place, (partition, position)),
-        }
+        let slot = self.slot(partition.into());
+        *slot = position.max(*slot);
     }
 
     /// Sets the position of a partition, also to a lower one.
     pub fn set(&mut self, partition: impl Into<Partition>, position: Position) {
-        let partition = partition.into();
-        match self.place(partition) {
-            Ok(place) => self.0[place].1 = position,
-            Err(place) => self.0.insert(place, (partition, position)),
-        }
+        *self.slot(partition.into()) = position;
     }
 
     /// Whether a partition is beyond its position in `other`.
