@@ -106,6 +106,14 @@ fn plain_number(digits: &str) -> Option<u8> {
     (is_plain && !leads).then(|| digits.parse().ok()).flatten()
 }
 
+/// The error for a partition that a shop doesn't have.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no partition {partition}; each topic of this shop has {partitions}")]
+pub struct NoSuchPartition {
+    partition: Partition,
+    partitions: Partitions,
+}
+
 /// How many partitions each topic of a shop has. It is chosen when the shop is made, and the same for all its processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partitions(NonZeroU8);
@@ -151,10 +159,18 @@ impl Partitions {
         (0..self.count()).flat_map(|number| Topic::ALL.map(|topic| Partition::new(topic, number)))
     }
 
-    /// Whether a topic has this partition.
-    #[must_use]
-    pub const fn has(self, partition: Partition) -> bool {
-        partition.number < self.count()
+    /// Checks that a topic has this partition.
+    ///
+    /// # Errors
+    /// It doesn't.
+    pub const fn check(self, partition: Partition) -> Result<(), NoSuchPartition> {
+        if partition.number < self.count() {
+            return Ok(());
+        }
+        Err(NoSuchPartition {
+            partition,
+            partitions: self,
+        })
     }
 
     /// The number of the partition that an id's entity lies in: the one that the id tells, or one by the hash of what stands before its first

@@ -103,13 +103,9 @@ pub(super) fn check(
     positions: &Positions,
     partitions: Partitions,
 ) -> Result<(), HttpError> {
-    let mut strange = positions.iter().filter(|(of, _)| !partitions.has(*of));
-    match strange.next() {
-        None => Ok(()),
-        Some((partition, _)) => Err(HttpError::bad_request(format!(
-            "{name}: there is no partition {partition}; each topic of this shop has {partitions}"
-        ))),
-    }
+    let mut all = positions.iter();
+    let checked = all.try_for_each(|(partition, _)| partitions.check(partition));
+    checked.map_err(|error| HttpError::bad_request(format!("{name}: {error}")))
 }
 
 #[cfg(test)]

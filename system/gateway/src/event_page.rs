@@ -31,12 +31,10 @@ pub(super) async fn page(request: GatewayRequest) -> Result<Response, HttpError>
         .path_param()?
         .parse()
         .map_err(|error: UnknownPartition| HttpError::not_found(error.to_string()))?;
-    if !request.state.events.partitions().has(partition) {
-        return Err(HttpError::not_found(format!(
-            "there is no partition {partition}; each topic of this shop has {}",
-            request.state.events.partitions()
-        )));
-    }
+    let partitions = request.state.events.partitions();
+    partitions
+        .check(partition)
+        .map_err(|error| HttpError::not_found(error.to_string()))?;
     let query = request.query_string(&["after", "limit"])?;
     let mut after = match query.get("after") {
         None => Position::START,

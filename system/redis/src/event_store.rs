@@ -177,13 +177,8 @@ impl RedisEventStore {
 
     /// Refuses a partition that the shop doesn't have.
     fn check(&self, partition: Partition) -> Result<(), EventStoreError> {
-        let partitions = self.config.partitions;
-        if partitions.has(partition) {
-            return Ok(());
-        }
-        Err(EventStoreError::Invalid(format!(
-            "there is no partition {partition}: each topic of this shop has {partitions}"
-        )))
+        let checked = self.config.partitions.check(partition);
+        checked.map_err(|error| EventStoreError::Invalid(error.to_string()))
     }
 
     /// Reads on the shared connection, with retries; it reconnects after a failure.
