@@ -147,7 +147,7 @@ impl<S: EntityService> Creation<'_, S> {
             if let Before::Write(first) = S::before(self.delivery, partitions, &decided, &facts)? {
                 // A repeat must not write its first effect again, only to take it back.
                 if self.may_be_a_repeat() {
-                    let (obstacle, position) = self.obstacle(self.partition).await?;
+                    let (obstacle, position) = self.obstacle().await?;
                     if obstacle == self.ids[0] {
                         return self.repeated(position).await;
                     }
@@ -213,12 +213,17 @@ impl<S: EntityService> Creation<'_, S> {
         }
         let partitions = self.context.events.partitions();
         let others = partitions.of_topic(self.partition.topic);
-        for partition in others.filter(|other| *other != self.partition) {
-            if Some(self.obstacle(partition).await?.0) == self.claim {
-                return Err(CommandError::KeyReused(self.key.clone()));
-            }
+        let others = others.filter(|other| *other != self.partition);
+        let looks = others.map(|other| self.unwritten(other)).collect();
+        let found = self.context.events.append(looks).await?;
+        let is_there = |found: &Appended| match found {
+            Appended::Conflict { key, .. } => Some(key) == self.claim.as_ref(),
+            Appended::Committed { .. } => false,
+        };
+        match found.iter().any(is_there) {
+            true => Err(CommandError::KeyReused(self.key.clone())),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     fn done(&self, positions: Positions, append: Option<AppendTimes>) -> Reply<Vec<String>> {
@@ -238,7 +243,7 @@ impl<S: EntityService> Creation<'_, S> {
         if !self.may_be_a_repeat() && self.written.is_empty() {
             return Err(error);
         }
-        let (obstacle, position) = self.obstacle(self.partition).await?;
+        let (obstacle, position) = self.obstacle().await?;
         if obstacle == self.ids[0] {
             return self.repeated(position).await;
         }
@@ -253,19 +258,27 @@ impl<S: EntityService> Creation<'_, S> {
         Err(error)
     }
 
-    /// What the store has against this creation, whatever the facts are: its first entity if the command was carried out before, its key's
-    /// claim if that was taken for another body, or else [`UNWRITABLE`]; and the partition's last position.
-    async fn obstacle(&self, partition: Partition) -> Result<(String, Position), CommandError> {
+    /// The beginning of this creation in a partition, to be checked and never written.
+    fn unwritten(&self, partition: Partition) -> Transaction {
         let (id, entity) = (&self.ids[0], &self.entities[0]);
         let event = Event::Created(entity.clone());
         let expected = ExpectedVersion::NoStream;
         let event = new_event(self.delivery, id.clone(), id, expected, &event);
         let claims = self.claim.clone().map(Claim::Take);
-        let transaction = Transaction {
+        Transaction {
             claims: claims.into_iter().chain(unwritable()).collect(),
             ..Transaction::of(partition, vec![event])
-        };
-        match append(self.context, transaction).await?.0 {
+        }
+    }
+
+    /// What the store has against this creation, whatever the facts are: its first entity if the command was carried out before, its key's
+    /// claim if that was taken for another body, or else [`UNWRITABLE`]; and the partition's last position.
+    async fn obstacle(&self) -> Result<(String, Position), CommandError> {
+        let id = &self.ids[0];
+        match append(self.context, self.unwritten(self.partition))
+            .await?
+            .0
+        {
             Appended::Conflict { key, position, .. } => Ok((key, position)),
             Appended::Committed { .. } => Err(EventStoreError::Invalid(format!(
                 "{id:?} was written though the claim {UNWRITABLE:?} was taken twice"
