@@ -105,7 +105,7 @@ impl Saga for InventorySaga {
         }
         for (event, order) in deleted {
             let known = everything_before(event, partitions);
-            let held_in = partitions_of(order.purchase().as_ref(), event, partitions);
+            let held_in = partitions_of(&order, event, partitions);
             work.give_back(event, &event.entity_id, held_in, &known)
                 .await?;
         }

@@ -66,19 +66,13 @@ impl<'a> Placed<'a> {
         let part = |(partition, lines)| Part {
             partition,
             purchase: Some(Purchase {
+                customer_id: purchase.customer_id.clone(),
                 lines,
-                ..purchase.clone()
+                total: purchase.total,
             }),
             progress: Progress::Open,
         };
-        let mut parts: BTreeMap<Partition, Vec<OrderLine>> = BTreeMap::new();
-        for partition in partitions_of(Some(&purchase), self.event, partitions) {
-            parts.insert(partition, Vec::new());
-        }
-        for line in &purchase.lines {
-            let partition = partitions.of(INVENTORIES, &line.product_id);
-            parts.entry(partition).or_default().push(line.clone());
-        }
+        let parts = lines_by_partition(&purchase, self.event, partitions);
         self.parts = parts.into_iter().map(part).collect();
     }
 
@@ -144,21 +138,33 @@ impl Part {
     }
 }
 
-/// The partitions with an order's reservations: those of its products; of an order without any, the one beside it. Where nobody knows the
-/// products any more, all.
+/// The partitions with the reservations of an order: where nobody knows any more what was ordered, all.
 pub(super) fn partitions_of(
-    purchase: Option<&Purchase>,
+    order: &Order,
     event: &RecordedEvent,
     partitions: Partitions,
 ) -> Vec<Partition> {
-    let Some(purchase) = purchase else {
-        return partitions.of_topic(INVENTORIES).collect();
-    };
-    let lines = purchase.lines.iter();
-    let products: Vec<&str> = lines.map(|line| line.product_id.as_str()).collect();
-    let mut of_products = partitions.of_ids(INVENTORIES, &products);
-    if of_products.is_empty() {
-        of_products.push(event.partition.beside(INVENTORIES));
+    match order.purchase() {
+        Some(purchase) => lines_by_partition(&purchase, event, partitions)
+            .into_keys()
+            .collect(),
+        None => partitions.of_topic(INVENTORIES).collect(),
     }
-    of_products
+}
+
+/// What was bought, by where the products are; an order without any has a reservation beside it.
+fn lines_by_partition(
+    purchase: &Purchase,
+    event: &RecordedEvent,
+    partitions: Partitions,
+) -> BTreeMap<Partition, Vec<OrderLine>> {
+    let mut lines: BTreeMap<Partition, Vec<OrderLine>> = BTreeMap::new();
+    for line in &purchase.lines {
+        let partition = partitions.of(INVENTORIES, &line.product_id);
+        lines.entry(partition).or_default().push(line.clone());
+    }
+    if lines.is_empty() {
+        lines.insert(event.partition.beside(INVENTORIES), Vec::new());
+    }
+    lines
 }

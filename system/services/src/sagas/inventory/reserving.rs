@@ -71,14 +71,14 @@ impl Work<'_> {
         let in_doubt = |progress| progress == Progress::InDoubt;
         let parts = placed.iter().flat_map(|placed| &placed.parts);
         let doubtful = parts.filter(|part| in_doubt(part.progress));
-        let mut where_: Vec<Partition> = doubtful.map(|part| part.partition).collect();
-        where_.sort_unstable();
-        where_.dedup();
-        if where_.is_empty() {
+        let mut affected: Vec<Partition> = doubtful.map(|part| part.partition).collect();
+        affected.sort_unstable();
+        affected.dedup();
+        if affected.is_empty() {
             return Ok(());
         }
         let facts = &Facts::of(self.context);
-        let known = &self.as_of_now(known, where_).await?;
+        let known = &self.as_of_now(known, affected).await?;
         // All at once: concurrent queries share round trips.
         let parts = placed.iter_mut().flat_map(|placed| {
             let (id, correlation) = (&placed.order.entity_id, &placed.event.correlation);
