@@ -2,8 +2,8 @@
 """Holds the shop on a Redis Cluster against loadgen's audit while something goes wrong. Each case has six servers of its own (three masters,
 a replica each), a shop and a load. The seed decides what is struck, and when.
 
-    deploy/bench/cluster-faults.py [--case NAME] [--seed 1] [--rate 100] [--duration 30] [--bin target/release] [--out DIR]
-                                   [-- options of ordershop up]
+    deploy/bench/cluster-faults.py [--case NAME] [--seed 1] [--seeds 1] [--rate 100] [--duration 30] [--bin target/release]
+                                   [--out DIR] [-- options of ordershop up]
 
 slots      ten slots move to another master, with all their keys
 killed     a master is killed; its replica takes its place, and it comes back as a replica
@@ -256,6 +256,8 @@ CASES = {slots: [], killed: ["--replicas-ack", "1"], paused: ["--replicas-ack", 
 
 def run(case, options, seed):
     """Runs a case; prints its row, and returns whether the audit held."""
+    # What is asked for replaces the case's own.
+    options = [] if set(options) & set(args.options) else options
     folder = args.out / f"{case.__name__}-{seed}"
     folder.mkdir(parents=True)
     chance = random.Random(f"{case.__name__} {seed}")
@@ -291,6 +293,7 @@ def run(case, options, seed):
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--case", choices=[case.__name__ for case in CASES])
 parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--seeds", type=int, default=1, help="how many, from the first one on")
 parser.add_argument("--rate", type=int, default=100, help="journeys a second")
 parser.add_argument("--duration", type=int, default=30, help="of the load, s")
 parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path("target/release"), help="the folder of ordershop and loadgen")
@@ -301,6 +304,7 @@ args = parser.parse_args()
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 args.out = args.out or pathlib.Path(tempfile.mkdtemp())
 print("| case | seed | completed | failed | audit |\n|---|---:|---:|---:|---|", flush=True)
-held = [run(case, options, args.seed) for case, options in CASES.items() if args.case in (None, case.__name__)]
+held = [run(case, options, seed) for seed in range(args.seed, args.seed + args.seeds) for case, options in CASES.items()
+        if args.case in (None, case.__name__)]
 print(f"reports and logs: {args.out}", file=sys.stderr)
 sys.exit(0 if all(held) else 1)
