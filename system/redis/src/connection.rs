@@ -106,7 +106,10 @@ impl RedisLink {
     }
 
     /// The same to each server that has keys: to one, or to all masters of a cluster.
-    pub(crate) async fn dedicated_to_each(&self) -> redis::RedisResult<Vec<MultiplexedConnection>> {
+    ///
+    /// # Errors
+    /// As for [`RedisLink::dedicated`].
+    pub async fn dedicated_to_each(&self) -> redis::RedisResult<Vec<MultiplexedConnection>> {
         let places = self.place.each().await?;
         try_join_all(places.iter().map(|place| place.connection(None))).await
     }

@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 
 use hyper::Method;
+use ordershop_redis::connection::RedisLink;
 use serde_json::{Value, json};
 
 use crate::shop::{Customer, Shop};
@@ -27,10 +28,11 @@ fn text(output: &Output) -> String {
 
 /// Puts something into a queue that is no message.
 pub async fn poison(shop: &Shop, text: &str) {
-    let client = redis::Client::open(shop.redis_url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let queue = "mq:{product-service.create_products}";
+    let link = RedisLink::new(&shop.redis_url()).unwrap();
+    let mut connection = link.dedicated_for(queue).await.unwrap();
     let mut push = redis::cmd("RPUSH");
-    push.arg("mq:{product-service.create_products}").arg(text);
+    push.arg(queue).arg(text);
     push.exec_async(&mut connection).await.unwrap();
 }
 

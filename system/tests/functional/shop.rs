@@ -1,27 +1,27 @@
-//! A shop for each test: the system as deployed in this test binary, on its own Redis, and a client of it.
-
-use tempfile::TempDir;
+//! A shop for each test: the system as deployed in this test binary, on Redis servers of its own, and a client of it.
 
 pub use crate::customer::{Customer, EVENTUALLY_MS};
 use crate::deployment::Deployment;
+use crate::place::Place;
 
 /// A shop for one test.
 pub struct Shop {
-    /// Dropped before the folder, as the system writes to it.
+    /// Dropped before the place, as the system writes to it.
     deployment: Option<Deployment>,
-    dir: TempDir,
+    /// `None` on a Redis that others run.
+    place: Option<Place>,
     pub customer: Customer,
 }
 
 impl Shop {
     /// Starts it and waits until it is ready.
     pub async fn open() -> Self {
-        let dir = TempDir::new().unwrap();
-        let deployment = Deployment::in_folder(dir.path()).await;
+        let place = Place::new().await;
+        let deployment = place.deploy().await;
         Self {
             customer: Customer::new(deployment.url()),
             deployment: Some(deployment),
-            dir,
+            place: Some(place),
         }
     }
 
@@ -31,7 +31,7 @@ impl Shop {
         Self {
             customer: Customer::new(deployment.url()),
             deployment: Some(deployment),
-            dir: TempDir::new().unwrap(),
+            place: None,
         }
     }
 
@@ -48,7 +48,7 @@ impl Shop {
     /// Stops it and starts it again on the same data.
     pub async fn reopen(&mut self) {
         self.deployment.take().unwrap().stop().await;
-        let deployment = Deployment::in_folder(self.dir.path()).await;
+        let deployment = self.place.as_ref().unwrap().deploy().await;
         self.customer = Customer::new(deployment.url());
         self.deployment = Some(deployment);
     }

@@ -85,13 +85,15 @@ async fn a_change_without_if_match_that_was_sent_before_a_reservation_does_not_u
         "payload": {"params": body},
     });
     let link = RedisLink::new(&shop.redis_url()).unwrap();
-    let mut connection = link.dedicated().await.unwrap();
+    let queue = "mq:{inventory-service.update_inventory}";
+    let mut connection = link.dedicated_for(queue).await.unwrap();
     let mut push = redis::cmd("RPUSH");
-    push.arg("mq:{inventory-service.update_inventory}")
-        .arg(message.to_string());
+    push.arg(queue).arg(message.to_string());
     push.exec_async(&mut connection).await.unwrap();
+    let replies = "mq:reply:{test}";
+    let mut connection = link.dedicated_for(replies).await.unwrap();
     let mut reply = redis::cmd("BLPOP");
-    reply.arg("mq:reply:{test}").arg(20);
+    reply.arg(replies).arg(20);
     let (_, reply): (String, String) = reply.query_async(&mut connection).await.unwrap();
 
     assert!(reply.contains("was changed at the same moment"), "{reply}");

@@ -1,16 +1,20 @@
-//! The functional tests again, with four partitions a topic, and tests of partitions. Those that look into a topic's only stream, or write to it as
+//! The functional tests again, with four partitions a topic on a cluster, and tests of partitions. Those that look into a topic's only stream, or write to it as
 //! a foreign service, are not among them.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 /// How many partitions each topic has.
 const PARTITIONS: u8 = 4;
 
+mod place;
 mod spread;
 
 #[path = "../functional/asynchronous.rs"]
 mod asynchronous;
 #[path = "../functional/bad_input.rs"]
 mod bad_input;
+#[path = "../../redis/tests/cluster/cluster_server.rs"]
+#[allow(dead_code, reason = "other suites need the rest of it")]
+mod cluster_server;
 #[path = "../functional/consistency.rs"]
 mod consistency;
 #[path = "../functional/customer.rs"]
@@ -44,6 +48,9 @@ mod page;
 mod processes;
 #[path = "../functional/recovery.rs"]
 mod recovery;
+#[path = "../../redis/tests/foreign/redis_server.rs"]
+#[allow(dead_code, reason = "other suites need the rest of it")]
+mod redis_server;
 #[path = "../functional/sagas.rs"]
 mod sagas;
 #[path = "../functional/sampled.rs"]

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::PARTITIONS;
 use crate::customer::Customer;
-use crate::deployment::config_on;
+use crate::deployment::{Deployment, config_on};
 use crate::shop::{EVENTUALLY_MS, Shop};
 
 fn number_of(id: &str) -> u8 {
@@ -234,8 +234,10 @@ async fn a_process_of_another_number_of_partitions_does_not_start() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_has_every_partition_and_is_restored_into_as_many() {
-    let shop = Shop::open().await;
-    let http = &shop.customer;
+    let folder = tempfile::TempDir::new().unwrap();
+    // Of a cluster there is none.
+    let shop = Deployment::in_folder(&folder.path().join("shop")).await;
+    let http = &Customer::new(shop.url());
     for product in spread_products(http, &[3, 4, 5]).await {
         let cart = http.cart(&http.customer().await, &[&product]).await;
         let order = http.order(&cart).await;
@@ -250,7 +252,6 @@ async fn a_backup_has_every_partition_and_is_restored_into_as_many() {
         shown
     };
     let before = shown(http).await;
-    let folder = tempfile::TempDir::new().unwrap();
     let (file, data) = (folder.path().join("file"), folder.path().join("data"));
     let run = |args: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ordershop"));
@@ -262,9 +263,9 @@ async fn a_backup_has_every_partition_and_is_restored_into_as_many() {
     run(&["backup", "--to", file, "--redis-url", &redis]);
     run(&["restore", file, "--data-dir", place]);
 
-    let restored = crate::deployment::Deployment::in_folder(&data).await;
+    let restored = Deployment::in_folder(&data).await;
 
     assert_eq!(shown(&Customer::new(restored.url())).await, before);
     restored.stop().await;
-    shop.close().await;
+    shop.stop().await;
 }

@@ -21,6 +21,8 @@ mod bad_input;
 mod consistency;
 #[path = "../functional/customer.rs"]
 mod customer;
+#[path = "../functional/delivered_again.rs"]
+mod delivered_again;
 #[path = "../functional/endpoints.rs"]
 mod endpoints;
 #[path = "../functional/feed.rs"]
@@ -36,6 +38,8 @@ mod keys;
 mod mails;
 #[path = "../functional/orders.rs"]
 mod orders;
+#[path = "../functional/place.rs"]
+mod place;
 #[path = "../functional/recovery.rs"]
 mod recovery;
 #[path = "../functional/repeated_events.rs"]
