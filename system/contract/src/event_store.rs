@@ -15,6 +15,7 @@ use crate::event_lag::LagHistogram;
 use crate::id::{EntityId, EventId};
 use crate::partition::{Partition, Partitions};
 use crate::position::{Position, Positions, Projected};
+use crate::topic::Topic;
 
 /// The version that an aggregate must have for a transaction to be written. An aggregate's first event makes it version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,6 +251,9 @@ pub trait EventStore: Send + Sync {
         after: Position,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError>;
+
+    /// Returns the partitions of a topic in which a claim is taken now.
+    async fn claimed(&self, topic: Topic, claim: &str) -> Result<Vec<Partition>, EventStoreError>;
 
     /// Returns the position of the partition's last event, or [`Position::START`] if there is none.
     async fn last_position(&self, partition: Partition) -> Result<Position, EventStoreError>;

@@ -44,7 +44,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +57,7 @@ use self::forwarder::Forwarder;
 use self::inlet::{Inlet, check_transaction};
 use self::keys::{Keys, WRITER};
 use self::lags::Lags;
+use self::ledger::claim_key;
 use self::members::MembersHere;
 pub use self::projection_letters::ProjectionLetters;
 use self::projection_subscription::ProjectionSubscription;
@@ -79,6 +80,7 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::{Position, Positions};
+use ordershop_contract::topic::Topic;
 
 /// The maximum number of events that one read or batch may ask for.
 const READ_MAX: usize = 10_000;
@@ -364,6 +366,26 @@ impl EventStore for RedisEventStore {
                 _ => return Ok(events),
             }
         }
+    }
+
+    async fn claimed(&self, topic: Topic, claim: &str) -> Result<Vec<Partition>, EventStoreError> {
+        let partitions = self.config.partitions.of_topic(topic);
+        let mut pipe = redis::Pipeline::new();
+        for partition in partitions.clone() {
+            let versions = &self.keys(partition).versions;
+            pipe.cmd("HMGET").arg(versions).arg(claim_key(claim));
+        }
+        let read = || async { pipe.query_async(&mut self.shared.clone()).await };
+        let found: RedisResult<Vec<[Option<u64>; 1]>> =
+            retrying(self.config.read_retry_max(), read).await;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return Err(self.why(error).await),
+        };
+        let all = partitions.zip(found);
+        Ok(all
+            .filter_map(|(partition, [taken])| taken.map(|_| partition))
+            .collect())
     }
 
     async fn last_position(&self, partition: Partition) -> Result<Position, EventStoreError> {

@@ -46,7 +46,14 @@ pub(super) async fn create<S: EntityService>(
         .into());
     }
     let partitions = context.events.partitions();
-    let number = number_of::<S>(partitions, &delivery.message_id, &entities)?;
+    let number = match number_beside::<S>(partitions, &entities)? {
+        Some(number) => number,
+        // So that the key's claim is found there by any request with the key.
+        None => match &payload.key {
+            Some(key) => partitions.number_by_hash(key),
+            None => partitions.number_of(&delivery.message_id),
+        },
+    };
     let id = partitions.id_in(number, &delivery.message_id);
     for (n, entity) in entities.iter_mut().enumerate() {
         *entity.id_mut() = if is_array {
@@ -106,19 +113,18 @@ struct Creation<'a, S: EntityService> {
     written: Positions,
 }
 
-/// The number of the partition in which all of a request's entities are made. What is made beside nothing is spread by the message's id.
-fn number_of<S: EntityService>(
+/// The number of the partition of what a request's entities are made beside, all of them; `None` if that is nothing.
+fn number_beside<S: EntityService>(
     partitions: Partitions,
-    message_id: &str,
     entities: &[S::Entity],
-) -> Result<u8, Rejection> {
+) -> Result<Option<u8>, Rejection> {
     let mut beside = entities.iter().filter_map(S::beside);
     let Some(first) = beside.next() else {
-        return Ok(partitions.number_of(message_id));
+        return Ok(None);
     };
     let number = partitions.number_of(first);
     match beside.find(|id| partitions.number_of(id) != number) {
-        None => Ok(number),
+        None => Ok(Some(number)),
         Some(other) => Err(Rejection::BadReference(format!(
             "the array would lie in several partitions, and it is made whole or not at all: {first:?} and {other:?} lie in two. Send a request for each"
         ))),
@@ -206,23 +212,20 @@ impl<S: EntityService> Creation<'_, S> {
     }
 
     /// Refuses a key that was used for something in another partition: its claim is there. Two requests at the same moment don't see each other
-    /// so; in one partition they do, by the claim.
+    /// so; in one partition they do, by the claim. What is made beside nothing is made where its key leads.
     async fn check_key_elsewhere(&self) -> Result<(), CommandError> {
-        if self.claim.is_none() {
+        let Some(claim) = &self.claim else {
+            return Ok(());
+        };
+        let events = &self.context.events;
+        let is_beside = |entity| S::beside(entity).is_some();
+        if events.partitions() == Partitions::ONE || !self.entities.iter().any(is_beside) {
             return Ok(());
         }
-        let partitions = self.context.events.partitions();
-        let others = partitions.of_topic(self.partition.topic);
-        let others = others.filter(|other| *other != self.partition);
-        let looks = others.map(|other| self.unwritten(other)).collect();
-        let found = self.context.events.append(looks).await?;
-        let is_there = |found: &Appended| match found {
-            Appended::Conflict { key, .. } => Some(key) == self.claim.as_ref(),
-            Appended::Committed { .. } => false,
-        };
-        match found.iter().any(is_there) {
-            true => Err(CommandError::KeyReused(self.key.clone())),
-            false => Ok(()),
+        let claimed = events.claimed(self.partition.topic, claim).await?;
+        match claimed.iter().all(|there| *there == self.partition) {
+            true => Ok(()),
+            false => Err(CommandError::KeyReused(self.key.clone())),
         }
     }
 
@@ -258,27 +261,19 @@ impl<S: EntityService> Creation<'_, S> {
         Err(error)
     }
 
-    /// The beginning of this creation in a partition, to be checked and never written.
-    fn unwritten(&self, partition: Partition) -> Transaction {
+    /// What the store has against this creation, whatever the facts are: its first entity if the command was carried out before, its key's
+    /// claim if that was taken for another body, or else [`UNWRITABLE`]; and the partition's last position.
+    async fn obstacle(&self) -> Result<(String, Position), CommandError> {
         let (id, entity) = (&self.ids[0], &self.entities[0]);
         let event = Event::Created(entity.clone());
         let expected = ExpectedVersion::NoStream;
         let event = new_event(self.delivery, id.clone(), id, expected, &event);
         let claims = self.claim.clone().map(Claim::Take);
-        Transaction {
+        let transaction = Transaction {
             claims: claims.into_iter().chain(unwritable()).collect(),
-            ..Transaction::of(partition, vec![event])
-        }
-    }
-
-    /// What the store has against this creation, whatever the facts are: its first entity if the command was carried out before, its key's
-    /// claim if that was taken for another body, or else [`UNWRITABLE`]; and the partition's last position.
-    async fn obstacle(&self) -> Result<(String, Position), CommandError> {
-        let id = &self.ids[0];
-        match append(self.context, self.unwritten(self.partition))
-            .await?
-            .0
-        {
+            ..Transaction::of(self.partition, vec![event])
+        };
+        match append(self.context, transaction).await?.0 {
             Appended::Conflict { key, position, .. } => Ok((key, position)),
             Appended::Committed { .. } => Err(EventStoreError::Invalid(format!(
                 "{id:?} was written though the claim {UNWRITABLE:?} was taken twice"

@@ -200,6 +200,10 @@ impl EventStore for FakeStore {
         Ok(false)
     }
 
+    async fn claimed(&self, _: Topic, _: &str) -> Result<Vec<Partition>, EventStoreError> {
+        Err(EventStoreError::Closed)
+    }
+
     async fn last_position(&self, _: Partition) -> Result<Position, EventStoreError> {
         self.reach()?;
         let seq = self.delivered.load(Ordering::SeqCst);

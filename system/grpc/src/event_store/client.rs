@@ -30,6 +30,7 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::{Position, Positions};
+use ordershop_contract::topic::Topic;
 
 use proto::append_answer::Answer;
 
@@ -257,6 +258,20 @@ impl EventStore for GrpcEventStore {
         let asked = client.read(request);
         let events = self.ask(Duration::from_millis(ANSWER_MS_MAX), asked);
         convert::to_events(partition, events.await?)
+    }
+
+    async fn claimed(&self, topic: Topic, claim: &str) -> Result<Vec<Partition>, EventStoreError> {
+        let request = proto::ClaimedRequest {
+            topic: topic.to_string(),
+            claim: claim.to_owned(),
+        };
+        let mut client = self.client.clone();
+        let asked = client.claimed(request);
+        let reply = self
+            .ask(Duration::from_millis(ANSWER_MS_MAX), asked)
+            .await?;
+        let partitions = reply.topics.iter();
+        partitions.map(|name| convert::to_partition(name)).collect()
     }
 
     async fn last_position(&self, partition: Partition) -> Result<Position, EventStoreError> {

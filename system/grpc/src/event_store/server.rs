@@ -169,6 +169,19 @@ impl Contract for EventStoreService {
         Ok(Response::new(convert::applied(told.map_err(failed)?)))
     }
 
+    async fn claimed(
+        &self,
+        request: Request<proto::ClaimedRequest>,
+    ) -> Result<Response<proto::ClaimedReply>, Status> {
+        let request = request.into_inner();
+        let topic = convert::named_partition(&request.topic)?.topic;
+        let claimed = self.store.claimed(topic, &request.claim).await;
+        let topics = claimed.map_err(failed)?.into_iter();
+        Ok(Response::new(proto::ClaimedReply {
+            topics: topics.map(|partition| partition.to_string()).collect(),
+        }))
+    }
+
     async fn last_position(
         &self,
         request: Request<proto::LastPositionRequest>,

@@ -12,6 +12,7 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::partition::{Partition, Partitions};
 use ordershop_contract::position::{Position, Positions};
+use ordershop_contract::topic::Topic;
 use ordershop_grpc::event_store::client::GrpcEventStore;
 use ordershop_grpc::event_store::server::EventStoreService;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
@@ -117,6 +118,10 @@ impl EventStore for RemoteStore {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         self.client.read(partition, after, limit).await
+    }
+
+    async fn claimed(&self, topic: Topic, claim: &str) -> Result<Vec<Partition>, EventStoreError> {
+        self.client.claimed(topic, claim).await
     }
 
     async fn last_position(&self, partition: Partition) -> Result<Position, EventStoreError> {

@@ -101,12 +101,15 @@ async fn a_claim_has_one_holder_until_it_is_released() {
     // Another store knows the claim only from Redis.
     store.close().await;
     let store = stage.store();
+    let holders = async || store.claimed(Topic::Order, "the billing of a").await;
+    assert_eq!(holders().await.unwrap(), [Topic::Order.into()]);
     let refused_elsewhere = append(&*store, with("e2", take())).await;
     let released = append(
         &*store,
         with("e3", Claim::Release("the billing of a".into())),
     )
     .await;
+    assert_eq!(holders().await.unwrap(), []);
     let taken_again = append(&*store, with("e4", take())).await;
 
     assert!(is_committed(&taken));
