@@ -4,7 +4,7 @@
 # and free ports, and removes all of them, also on failure. Without a Docker engine the test is skipped with a message.
 #
 #   test.sh            one Redis; a service is scaled
-#   test.sh cluster    a Redis Cluster and every service twice; a master is killed, too
+#   test.sh cluster    a Redis Cluster, every service twice and four partitions a topic; a master is killed, too
 #
 # Environment: ORDERSHOP_BINARY, LOADGEN (both are built unless they are set), COMPOSE_TEST_RATE, COMPOSE_TEST_DURATION
 set -euo pipefail
@@ -14,10 +14,10 @@ mode=${1:-}
 # limit_s: the time limit of the whole test, in seconds.
 case $mode in
 "") limit_s=150 rate=20 duration=15s COMPOSE_FILE=compose.yaml ;;
-cluster) limit_s=300 rate=10 duration=40s COMPOSE_FILE=compose.yaml:deploy/compose/cluster.yaml ;;
+cluster) limit_s=300 rate=10 duration=40s COMPOSE_FILE=compose.yaml:deploy/compose/cluster.yaml PARTITIONS=4 ;;
 *) echo "compose-test: unknown argument $mode; allowed: cluster, or none" >&2; exit 2 ;;
 esac
-export COMPOSE_FILE
+export COMPOSE_FILE PARTITIONS=${PARTITIONS:-1}
 # A low rate, because all containers share one machine, which is often busy.
 rate=${COMPOSE_TEST_RATE:-$rate}
 duration=${COMPOSE_TEST_DURATION:-$duration}
