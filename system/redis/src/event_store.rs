@@ -26,6 +26,7 @@ mod projection_letters;
 mod projection_subscription;
 pub(crate) mod putting_back;
 mod readings;
+mod reads;
 mod receiver;
 pub mod restoring;
 mod retrying;
@@ -62,6 +63,7 @@ use self::members::MembersHere;
 pub use self::projection_letters::ProjectionLetters;
 use self::projection_subscription::ProjectionSubscription;
 use self::readings::Readings;
+use self::reads::Reads;
 use self::retrying::retrying;
 use self::session::Place;
 use self::subscription::{DeliveryProgress, RedisSubscription};
@@ -84,14 +86,12 @@ use ordershop_contract::topic::Topic;
 
 /// The maximum number of events that one read or batch may ask for.
 const READ_MAX: usize = 10_000;
-/// Entries that are looked at together for the last event where the stream ends with others.
-const FOREIGN_MAX: usize = 100;
 
 /// The event store on Redis. Of two on one Redis one leads, partition by partition: the other hands on to it, and replaces it when it is gone.
 pub struct RedisEventStore {
     link: RedisLink,
     config: Arc<EventStoreConfig>,
-    keys: Vec<Keys>,
+    reads: Reads,
     inlets: Vec<Inlet>,
     /// The connection for reads, acknowledgements and dead letters.
     shared: SharedConnection,
@@ -163,43 +163,18 @@ impl RedisEventStore {
             readings: Readings::default(),
             members: MembersHere::default(),
             link,
+            reads: Reads {
+                keys,
+                shared: shared.clone(),
+                config: Arc::clone(&config),
+            },
             config,
-            keys,
             inlets,
             shared,
             leases,
             closing,
             writers: Mutex::new(writers),
         })
-    }
-
-    fn keys(&self, partition: Partition) -> &Keys {
-        &self.keys[partition.index()]
-    }
-
-    /// Refuses a partition that the shop doesn't have.
-    fn check(&self, partition: Partition) -> Result<(), EventStoreError> {
-        let checked = self.config.partitions.check(partition);
-        checked.map_err(|error| EventStoreError::Invalid(error.to_string()))
-    }
-
-    /// Reads on the shared connection, with retries; it reconnects after a failure.
-    async fn query(&self, cmd: &redis::Cmd) -> Result<Value, EventStoreError> {
-        let read = || async { cmd.query_async(&mut self.shared.clone()).await };
-        match retrying(self.config.read_retry_max(), read).await {
-            Ok(reply) => Ok(reply),
-            Err(error) => Err(self.why(error).await),
-        }
-    }
-
-    /// The error of a read that failed; of a server that is loading its data, with how much it has loaded.
-    async fn why(&self, error: RedisError) -> EventStoreError {
-        if error.kind() == ErrorKind::Server(ServerErrorKind::BusyLoading)
-            && let Ok(Some(percent)) = info::loaded_percent(&mut self.shared.clone()).await
-        {
-            return EventStoreError::Unavailable(format!("Redis is loading its data, {percent} %"));
-        }
-        unavailable(error)
     }
 }
 
@@ -235,7 +210,7 @@ impl EventStore for RedisEventStore {
         }
         transactions.iter().try_for_each(check_transaction)?;
         for transaction in &transactions {
-            self.check(transaction.partition)?;
+            self.reads.keys(transaction.partition)?;
         }
         let Some(first) = transactions.first().map(|t| t.partition) else {
             return Ok(Vec::new());
@@ -275,8 +250,7 @@ impl EventStore for RedisEventStore {
             )));
         }
         let partition = request.partition;
-        self.check(partition)?;
-        let keys = self.keys(partition);
+        let keys = self.reads.keys(partition)?;
         let turn = Turn {
             leases: self.leases.clone(),
             lease_key: keys.group_lease(&request.group),
@@ -345,67 +319,15 @@ impl EventStore for RedisEventStore {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         check_limit("limit", limit)?;
-        if after == Position::END {
-            // Redis refuses to look behind it.
-            return Ok(Vec::new());
-        }
-        self.check(partition)?;
-        let key = &self.keys(partition).events;
-        let (mut after, mut events) = (after, Vec::new());
-        loop {
-            let asked = limit - events.len();
-            let mut cmd = redis::cmd("XRANGE");
-            cmd.arg(key).arg(format!("({after}")).arg("+");
-            cmd.arg("COUNT").arg(asked);
-            let found = understood(entries(partition, self.query(&cmd).await?))?;
-            let (last, is_full) = (found.last().map(Entry::position), found.len() == asked);
-            events.extend(events_only(found));
-            // Fewer than were asked for mean the stream's end, whatever else is in it.
-            match last {
-                Some(last) if is_full && events.len() < limit => after = last,
-                _ => return Ok(events),
-            }
-        }
+        self.reads.after(partition, after, limit).await
     }
 
     async fn claimed(&self, topic: Topic, claim: &str) -> Result<Vec<Partition>, EventStoreError> {
-        let partitions = self.config.partitions.of_topic(topic);
-        let mut pipe = redis::Pipeline::new();
-        for partition in partitions.clone() {
-            let versions = &self.keys(partition).versions;
-            pipe.cmd("HMGET").arg(versions).arg(claim_key(claim));
-        }
-        let read = || async { pipe.query_async(&mut self.shared.clone()).await };
-        let found: RedisResult<Vec<[Option<u64>; 1]>> =
-            retrying(self.config.read_retry_max(), read).await;
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => return Err(self.why(error).await),
-        };
-        let all = partitions.zip(found);
-        Ok(all
-            .filter_map(|(partition, [taken])| taken.map(|_| partition))
-            .collect())
+        self.reads.claimed(topic, claim).await
     }
 
     async fn last_position(&self, partition: Partition) -> Result<Position, EventStoreError> {
-        self.check(partition)?;
-        let key = &self.keys(partition).events;
-        let (mut before, mut count) = ("+".to_owned(), 1);
-        loop {
-            let mut cmd = redis::cmd("XREVRANGE");
-            cmd.arg(key).arg(before).arg("-").arg("COUNT").arg(count);
-            let found = understood(entries(partition, self.query(&cmd).await?))?;
-            let Some(oldest) = found.last().map(Entry::position) else {
-                return Ok(Position::START);
-            };
-            // Nobody applies what is no event, so nobody may wait for it.
-            let is_event = |entry: &&Entry| matches!(entry, Entry::Event(_));
-            if let Some(last) = found.iter().find(is_event) {
-                return Ok(last.position());
-            }
-            (before, count) = (format!("({oldest}"), FOREIGN_MAX);
-        }
+        self.reads.last_position(partition).await
     }
 
     async fn follow(
@@ -416,8 +338,7 @@ impl EventStore for RedisEventStore {
         wait_max: Duration,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         check_limit("limit", limit)?;
-        self.check(partition)?;
-        let key = &self.keys(partition).events;
+        let key = &self.reads.keys(partition)?.events;
         let (began, mut after) = (Instant::now(), after);
         loop {
             let left = wait_max.saturating_sub(began.elapsed());
@@ -464,12 +385,8 @@ impl EventStore for RedisEventStore {
         let mut info = redis::cmd("INFO");
         info.arg("default").arg("commandstats");
         let read = || async { self.shared.clone().send_to_each(&info).await };
-        let replies = match retrying(self.config.read_retry_max(), read).await {
-            Ok(replies) => replies,
-            Err(error) => return Err(self.why(error).await),
-        };
         let mut all: Option<ServerUsage> = None;
-        for reply in replies {
+        for reply in self.reads.retried(read).await? {
             let info: String = redis::from_redis_value(reply)
                 .map_err(|e| EventStoreError::Unavailable(e.to_string()))?;
             let Some(usage) = usage::usage(&info) else {
