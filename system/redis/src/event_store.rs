@@ -31,6 +31,7 @@ mod receiver;
 pub mod restoring;
 mod retrying;
 mod session;
+mod share;
 mod standing_by;
 mod subscription;
 mod takeover;
@@ -66,6 +67,7 @@ use self::readings::Readings;
 use self::reads::Reads;
 use self::retrying::retrying;
 use self::session::Place;
+use self::share::Share;
 use self::subscription::{DeliveryProgress, RedisSubscription};
 use self::turn::Turn;
 use self::writer::{Writer, WriterMetrics};
@@ -87,7 +89,8 @@ use ordershop_contract::topic::Topic;
 /// The maximum number of events that one read or batch may ask for.
 const READ_MAX: usize = 10_000;
 
-/// The event store on Redis. Of two on one Redis one leads, partition by partition: the other hands on to it, and replaces it when it is gone.
+/// The event store on Redis. Of several on one Redis one leads each partition: the others hand on to it, and replace it when it is gone. Where there
+/// are several partitions, the stores share them.
 pub struct RedisEventStore {
     link: RedisLink,
     config: Arc<EventStoreConfig>,
@@ -119,6 +122,7 @@ impl RedisEventStore {
         let owner = uuid::Uuid::now_v7().simple().to_string();
         let published_us = Arc::default();
         let began = TermsBegan::none(partitions);
+        let members = MembersHere::default();
         let mut inlets = Vec::new();
         let mut writers = Vec::new();
         for partition in partitions.all() {
@@ -135,8 +139,8 @@ impl RedisEventStore {
                 link: link.clone(),
                 config: Arc::clone(&config),
                 partition,
+                share: share(&config, &members, &leases, (WRITER, partition, &owner)),
                 keys,
-                leases: leases.clone(),
                 answers: answers.clone(),
                 owner: owner.clone(),
                 inbox,
@@ -161,7 +165,7 @@ impl RedisEventStore {
             ),
             lags: Lags::default(),
             readings: Readings::default(),
-            members: MembersHere::default(),
+            members,
             link,
             reads: Reads {
                 keys,
@@ -175,6 +179,25 @@ impl RedisEventStore {
             closing,
             writers: Mutex::new(writers),
         })
+    }
+}
+
+/// The share of a consumer in a partition, or of a store ([`WRITER`]).
+fn share(
+    config: &EventStoreConfig,
+    members: &MembersHere,
+    leases: &SharedConnection,
+    (group, partition, name): (&str, Partition, &str),
+) -> Share {
+    let whose = (group, partition.topic, name);
+    let is_shared = config.partitions != Partitions::ONE;
+    Share {
+        leases: leases.clone(),
+        lease_key: Keys::new(partition).group_lease(group),
+        lease_ttl: config.lease_ttl(),
+        members: is_shared.then(|| members.of(leases, whose, config.lease_ttl())),
+        number: partition.number,
+        untaken: None,
     }
 }
 
@@ -251,18 +274,12 @@ impl EventStore for RedisEventStore {
         }
         let partition = request.partition;
         let keys = self.reads.keys(partition)?;
+        let whose = (&*request.group, partition, &*request.consumer);
         let turn = Turn {
-            leases: self.leases.clone(),
-            lease_key: keys.group_lease(&request.group),
+            share: share(&self.config, &self.members, &self.leases, whose),
             consumer: request.consumer.clone(),
             config: Arc::clone(&self.config),
             lease: None,
-            members: (self.config.partitions != Partitions::ONE).then(|| {
-                self.members
-                    .of(&self.leases, &request, self.config.lease_ttl())
-            }),
-            number: partition.number,
-            untaken: None,
         };
         let lag = self.lags.of(&request.group, partition);
         if request.group == READ_MODEL {

@@ -17,7 +17,6 @@ pub(super) struct Keys {
     pub events: String,
     pub versions: String,
     pub fence: String,
-    pub writer_lease: String,
     /// What stores that stand by ask of the leader.
     pub forward: String,
 }
@@ -31,7 +30,6 @@ impl Keys {
             events: format!("events:{tag}"),
             versions: versions_key(partition),
             fence: format!("fence:{tag}"),
-            writer_lease: format!("lease:{tag}:{WRITER}"),
             forward: format!("forward:{tag}"),
             tag,
         }
@@ -41,7 +39,7 @@ impl Keys {
         format!("lease:{}:{group}", self.tag)
     }
 
-    /// The group's consumers in all of the topic's partitions: a set beside the first one's leases.
+    /// Who shares all of the topic's partitions, consumers of a group or stores ([`WRITER`]): a set beside the first one's leases.
     pub fn members(topic: Topic, group: &str) -> String {
         format!("{}:members", Self::new(topic).group_lease(group))
     }
@@ -71,7 +69,7 @@ mod tests {
         assert_eq!(keys.events, "events:{order}");
         assert_eq!(keys.versions, "versions:{order}");
         assert_eq!(keys.fence, "fence:{order}");
-        assert_eq!(keys.writer_lease, "lease:{order}:writer");
+        assert_eq!(keys.group_lease(WRITER), "lease:{order}:writer");
         assert_eq!(keys.group_lease("crm-service"), "lease:{order}:crm-service");
         assert_eq!(keys.forward, "forward:{order}");
         assert_eq!(keys.forwarded("x"), "forwarded:{order}:x");

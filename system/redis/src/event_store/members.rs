@@ -1,5 +1,5 @@
-//! The consumers of a group that share a topic's partitions: each tells that it is there, and each partition is for one of them, the same by
-//! everybody's count. Knows who is there, not who is active: that is by lease.
+//! Those who share a topic's partitions, the consumers of a group or the event stores: each tells that it is there, and each partition is for one of
+//! them, the same by everybody's count. Knows who is there, not who is active: that is by lease.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, PoisonError, Weak};
@@ -11,11 +11,10 @@ use tokio::sync::Mutex;
 use super::keys::Keys;
 use super::retrying::bounded;
 use crate::shared_connection::SharedConnection;
-use ordershop_contract::event_store::SubscribeRequest;
 use ordershop_contract::topic::Topic;
 
-/// Says that a consumer is there, forgets those that were silent for too long, and returns all. By Redis's clock, which all of them share.
-/// KEYS: the consumers; ARGV: the consumer, how long one may be silent, ms
+/// Says that one is there, forgets those that were silent for too long, and returns all. By Redis's clock, which all of them share.
+/// KEYS: the members; ARGV: the one's name, how long one may be silent, ms
 static MEET: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "#!lua flags=allow-oom
@@ -30,28 +29,27 @@ static MEET: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// What each consumer that subscribes here sees of its group in a topic: the same in all of the topic's partitions.
+/// What each member here sees of its group in a topic: the same in all of the topic's partitions.
 #[derive(Debug, Default)]
 pub(super) struct MembersHere(std::sync::Mutex<BTreeMap<(String, Topic, String), Weak<Members>>>);
 
 impl MembersHere {
-    /// What the consumer of a request sees. Who is silent for `silence_max` is gone.
+    /// What a member of a group sees. Who is silent for `silence_max` is gone.
     pub fn of(
         &self,
         connection: &SharedConnection,
-        request: &SubscribeRequest,
+        (group, topic, name): (&str, Topic, &str),
         silence_max: Duration,
     ) -> Arc<Members> {
-        let (group, topic) = (&request.group, request.partition.topic);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, there| there.strong_count() > 0);
-        let known = (group.clone(), topic, request.consumer.clone());
+        let known = (group.to_owned(), topic, name.to_owned());
         let known = all.entry(known).or_default();
         known.upgrade().unwrap_or_else(|| {
             let made = Arc::new(Members {
                 connection: connection.clone(),
                 key: Keys::members(topic, group),
-                consumer: request.consumer.clone(),
+                name: name.to_owned(),
                 silence_max,
                 known: Mutex::default(),
             });
@@ -61,12 +59,12 @@ impl MembersHere {
     }
 }
 
-/// One consumer's view of its group in a topic.
+/// One member's view of its group in a topic.
 #[derive(Debug)]
 pub(super) struct Members {
     connection: SharedConnection,
     key: String,
-    consumer: String,
+    name: String,
     /// Who is silent for so long is gone.
     silence_max: Duration,
     known: Mutex<Known>,
@@ -81,7 +79,7 @@ struct Known {
 }
 
 impl Members {
-    /// Whether the partition with this number is for another consumer that is there. While Redis is away, everybody keeps what it has.
+    /// Whether the partition with this number is for another one that is there. While Redis is away, everybody keeps what it has.
     pub async fn is_for_another(&self, number: u8) -> bool {
         let mut known = self.known.lock().await;
         let is_fresh = |at: Instant| at.elapsed() < self.silence_max / 3;
@@ -93,34 +91,39 @@ impl Members {
                     known.names = names;
                 }
                 Err(error) => {
-                    tracing::debug!(key = self.key, %error, "the group's consumers can't be asked for");
+                    tracing::debug!(key = self.key, %error, "it can't be asked who shares the partitions");
                 }
             }
         }
         let place = usize::from(number).checked_rem(known.names.len());
         let owner = place.map(|place| &known.names[place]);
-        owner.is_some_and(|owner| *owner != self.consumer)
+        owner.is_some_and(|owner| *owner != self.name)
+    }
+
+    /// Lets the next question go to Redis.
+    pub async fn ask_again(&self) {
+        self.known.lock().await.at = None;
     }
 
     async fn meet(&self) -> RedisResult<Vec<String>> {
         let mut meet = MEET.key(&self.key);
         let silence_max = u64::try_from(self.silence_max.as_millis()).unwrap_or(u64::MAX);
-        meet.arg(&self.consumer).arg(silence_max);
+        meet.arg(&self.name).arg(silence_max);
         let mut call = self.connection.clone();
         bounded(self.silence_max, meet.invoke_async(&mut call)).await
     }
 
-    /// Says that the consumer goes, if it goes from its last partition here, so that the others need not find out.
+    /// Says that one goes, if it goes from its last partition here, so that the others need not find out.
     pub async fn leave(members: Arc<Self>) {
         let Some(this) = Arc::into_inner(members) else {
             return;
         };
         let mut leave = redis::cmd("ZREM");
-        leave.arg(&this.key).arg(&this.consumer);
+        leave.arg(&this.key).arg(&this.name);
         let mut call = this.connection.clone();
         let left: RedisResult<()> = bounded(this.silence_max, leave.query_async(&mut call)).await;
         if let Err(error) = left {
-            tracing::debug!(key = this.key, %error, "a consumer could not say that it goes");
+            tracing::debug!(key = this.key, %error, "it could not be said that one goes");
         }
     }
 }

@@ -259,7 +259,7 @@ impl Drop for ProjectionSubscription {
     /// Gives the turn away at once if a runtime is left; otherwise the lease expires.
     fn drop(&mut self) {
         self.end_session();
-        let (lease, members) = (self.turn.lease.take(), self.turn.members.take());
+        let (lease, members) = (self.turn.lease.take(), self.turn.share.members.take());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 if let Some(members) = members {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::{Pipeline, RedisResult, Value};
 
 use super::entry::{Entry, entries, recorded_xadd};
-use super::keys::Keys;
+use super::keys::{Keys, WRITER};
 use super::lease::Lease;
 use super::ledger::claim_key;
 use super::xinfo::{self, Group};
@@ -102,7 +102,7 @@ impl Restoration {
         let owner = uuid::Uuid::now_v7().simple().to_string();
         let mut leases = Vec::new();
         for partition in partitions.all() {
-            let lease = Keys::new(partition).writer_lease;
+            let lease = Keys::new(partition).group_lease(WRITER);
             let taken = Lease::acquire(link.shared(), &lease, &owner, LEASE_TTL).await?;
             match taken {
                 Some(lease) => leases.push(lease),

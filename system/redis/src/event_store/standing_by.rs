@@ -26,12 +26,7 @@ impl Writer {
             if self.closing.is_cancelled() && !self.forwarder.is_waiting() {
                 return None;
             }
-            let attempt = Lease::acquire(
-                self.leases.clone(),
-                &self.keys.writer_lease,
-                &self.owner,
-                self.config.lease_ttl(),
-            );
+            let attempt = self.share.take(&self.owner);
             match self.inbox.expiring_while(&why, attempt).await {
                 Ok(Some(lease)) => return Some(lease),
                 Ok(None) => {

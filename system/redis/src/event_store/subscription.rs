@@ -324,7 +324,7 @@ impl Drop for RedisSubscription {
             return;
         };
         let (shared, events) = (self.shared.clone(), self.place.events.clone());
-        let members = self.turn.members.take();
+        let members = self.turn.share.members.take();
         runtime.spawn(async move {
             if let Some(members) = members {
                 Members::leave(members).await;

@@ -23,8 +23,10 @@ use super::inlet::Inlet;
 use super::keys::Keys;
 use super::lease::Lease;
 use super::ledger::Ledger;
+use super::members::Members;
 use super::receiver::receive;
 use super::retrying::bounded;
+use super::share::Share;
 use super::takeover::{InFlight, Term, take_over};
 use crate::connection::RedisLink;
 use crate::metrics::{AppendMetrics, TopicLabels};
@@ -78,8 +80,7 @@ pub(super) struct Writer {
     pub config: Arc<EventStoreConfig>,
     pub partition: Partition,
     pub keys: Keys,
-    /// The connection for the lease.
-    pub leases: SharedConnection,
+    pub share: Share,
     /// The connection for answers to other stores.
     pub answers: SharedConnection,
     /// The name of this event store as an owner of leases.
@@ -103,7 +104,7 @@ pub(super) struct Writer {
 enum End {
     /// The store is closed and everything is written.
     Closed,
-    /// Another writer has taken over, or may have.
+    /// Another writer has taken over, or may have; or the partition is for another store now.
     Deposed,
     /// The connection broke, or the state is in doubt: take over again and find out whether the batch in flight was written.
     Broken {
@@ -128,6 +129,9 @@ impl Writer {
         while let Some(lease) = self.stand_by().await {
             self.hold_office(&lease).await;
             lease.release().await;
+        }
+        if let Some(members) = self.share.members.take() {
+            Members::leave(members).await;
         }
         self.inbox.close();
         self.inbox.refuse_all(&EventStoreError::Closed);
@@ -237,9 +241,11 @@ impl Writer {
             Ok(settled) => self.settle_sent(settled),
             Err(why) => return End::broken(why),
         }
-        // Aborted when it is dropped.
-        let mut receiving = JoinSet::new();
-        receiving.spawn(receive(
+        // Aborted when they are dropped.
+        let mut beside = JoinSet::new();
+        let given_away = CancellationToken::new();
+        beside.spawn(self.share.watch(given_away.clone()));
+        beside.spawn(receive(
             self.link.clone(),
             self.answers.clone(),
             self.keys.clone(),
@@ -247,7 +253,7 @@ impl Writer {
             self.inlet.clone(),
         ));
         loop {
-            if lease.is_lost() {
+            if lease.is_lost() || given_away.is_cancelled() {
                 return End::Deposed;
             }
             if self.closing.is_cancelled() {
@@ -257,6 +263,7 @@ impl Writer {
                 biased;
                 more = self.inbox.wait() => more,
                 () = lease.lost() => return End::Deposed,
+                () = given_away.cancelled() => return End::Deposed,
                 () = self.closing.cancelled(), if !self.closing.is_cancelled() => continue,
             };
             if !more {

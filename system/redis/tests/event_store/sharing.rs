@@ -1,4 +1,4 @@
-//! The consumers of a group share a topic's partitions, and take over what another one leaves.
+//! The consumers of a group share a topic's partitions, and so do event stores; each takes over what another one leaves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -8,6 +8,7 @@ use ordershop_contract::event_store::{
     EventStore, EventStoreError, ExpectedVersion, SubscribeRequest, Transaction,
 };
 use ordershop_contract::partition::{Partition, Partitions};
+use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use tokio::task::JoinSet;
@@ -75,11 +76,11 @@ impl Consumer {
     }
 }
 
-/// Who is active in how many partitions.
-async fn active(stage: &Stage) -> BTreeMap<String, usize> {
+/// Who is active in how many partitions, of a group or of the stores.
+async fn active(stage: &Stage, group: &str) -> BTreeMap<String, usize> {
     let mut active = BTreeMap::new();
     for partition in four().of_topic(Topic::Order) {
-        let lease = format!("lease:{{{partition}}}:{GROUP}");
+        let lease = format!("lease:{{{partition}}}:{group}");
         let owner: Option<String> = stage.redis(&["GET", &lease]).await;
         if let Some((name, _)) = owner.as_deref().and_then(|owner| owner.split_once('|')) {
             *active.entry(name.to_owned()).or_default() += 1;
@@ -95,7 +96,7 @@ async fn until_active(stage: &Stage, wanted: &[(&str, usize)]) {
         .map(|(name, count)| ((*name).to_owned(), *count))
         .collect();
     loop {
-        let active = active(stage).await;
+        let active = active(stage, GROUP).await;
         if active == wanted {
             return;
         }
@@ -158,6 +159,81 @@ async fn consumers_share_the_partitions_and_no_event_is_given_twice_or_left_out(
         let numbers: Vec<u64> = of_it.map(|(_, id)| id[1..].parse().unwrap()).collect();
         assert!(numbers.is_sorted(), "{partition}: {numbers:?}");
     }
+}
+
+async fn until_led(stage: &Stage, wanted: &[usize]) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let led = active(stage, "writer").await;
+        if led.values().eq(wanted) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{led:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+/// Appends one event after the other through a store, until it is stopped; returns their ids.
+async fn appends(
+    store: Arc<RedisEventStore>,
+    name: &str,
+    stop: CancellationToken,
+) -> BTreeSet<String> {
+    let mut appended = BTreeSet::new();
+    for n in 0.. {
+        if stop.is_cancelled() {
+            break;
+        }
+        let id = format!("{name}{n:06}");
+        let partition = four().of(Topic::Order, &id);
+        let event = event(&id, &id, ExpectedVersion::NoStream);
+        let answer = store.append(vec![Transaction::of(partition, vec![event])]);
+        assert!(is_committed(&answer.await.unwrap()[0]), "{id}");
+        appended.insert(id);
+    }
+    appended
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stores_share_the_partitions_and_no_append_fails_when_one_comes_or_goes() {
+    let stage = Stage::new().await;
+    let (first, stop) = (store(&stage), CancellationToken::new());
+    let by_first = tokio::spawn(appends(Arc::clone(&first), "a", stop.clone()));
+    until_led(&stage, &[4]).await;
+
+    let (second, stop_second) = (store(&stage), CancellationToken::new());
+    let by_second = tokio::spawn(appends(Arc::clone(&second), "b", stop_second.clone()));
+    let began = Instant::now();
+    until_led(&stage, &[2, 2]).await;
+    eprintln!("led by two after {:?}", began.elapsed());
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    stop_second.cancel();
+    let by_second = by_second.await.unwrap();
+    let began = Instant::now();
+    second.close().await;
+    until_led(&stage, &[4]).await;
+    eprintln!("led by one after {:?}", began.elapsed());
+
+    stop.cancel();
+    let by_first = by_first.await.unwrap();
+    assert!(!by_first.is_empty() && !by_second.is_empty());
+    let mut written = Vec::new();
+    for partition in four().of_topic(Topic::Order) {
+        let events = first
+            .read(partition, Position::START, 10_000)
+            .await
+            .unwrap();
+        let ids = events.into_iter().map(|event| String::from(event.event_id));
+        let ids: Vec<String> = ids.collect();
+        for name in ["a", "b"] {
+            let own = ids.iter().filter(|id| id.starts_with(name));
+            assert!(own.is_sorted(), "{partition}: {ids:?}");
+        }
+        written.extend(ids);
+    }
+    written.sort_unstable();
+    assert!(written.iter().eq(by_first.union(&by_second)), "{written:?}");
+    first.close().await;
 }
 
 #[tokio::test]
