@@ -137,6 +137,30 @@ async fn an_array_over_several_partitions_is_refused_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_systems_that_sell_the_same_product_lose_no_piece() {
+    let mut shop = Shop::open().await;
+    let second = Deployment::on(&shop.redis_url()).await;
+    let products = spread_products(&shop.customer, &[1_000, 1_000]).await;
+    let both = [shop.customer.clone(), Customer::new(second.url())];
+    let buyers = (0..12).map(async |n: usize| {
+        let http = &both[n % 2];
+        let customer = http.customer().await;
+        for _ in 0..10 {
+            let cart = http.cart(&customer, &[&products[0], &products[1]]).await;
+            let order = http.order(&cart).await;
+            http.order_becomes(&order, "IN_STOCK").await;
+        }
+    });
+    futures_util::future::join_all(buyers).await;
+    second.stop().await;
+    shop.reopen().await;
+    for product in &products {
+        assert_eq!(shop.customer.stock_of(product).await, 880, "{product}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_is_known_in_every_partition() {
     let shop = Shop::open().await;
     let http = &shop.customer;

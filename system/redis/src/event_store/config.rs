@@ -10,7 +10,7 @@ use ordershop_contract::partition::Partitions;
 pub struct EventStoreConfig {
     /// How many partitions each topic has: the shop's, in every process.
     pub partitions: Partitions,
-    /// Maximum events in one group commit, 1–10,000. A larger transaction is committed alone.
+    /// Maximum events of calls that go into one group commit, 1–10,000. A larger call is committed alone.
     pub batch_events_max: usize,
     /// Maximum events of a partition that may wait; beyond it the answer is [`ordershop_contract::event_store::EventStoreError::Overloaded`].
     pub waiting_events_max: usize,

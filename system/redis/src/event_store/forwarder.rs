@@ -109,6 +109,7 @@ impl Forwarder {
             fence,
             answer_to: self.answers.clone(),
             transactions: transactions.cloned().collect(),
+            calls: jobs.iter().flat_map(|job| job.calls.clone()).collect(),
         };
         let json = match serde_json::to_string(&request) {
             Ok(json) => json,
@@ -326,6 +327,7 @@ mod tests {
         });
         Job {
             transactions: transactions.collect(),
+            calls: vec![event_ids.len()],
             events: event_ids.len(),
             deadline: Instant::now(),
             only_under: None,

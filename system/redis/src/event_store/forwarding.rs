@@ -27,6 +27,9 @@ pub(super) struct Request {
     /// The key of the stream for the answer.
     pub answer_to: String,
     pub transactions: Vec<Transaction>,
+    /// How many transactions each call has. A store of before this doesn't say it.
+    #[serde(default)]
+    pub calls: Vec<usize>,
 }
 
 /// The leader's answer to a request.

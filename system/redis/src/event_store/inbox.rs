@@ -16,10 +16,12 @@ const EXPIRY_TICK_MS: u64 = 50;
 /// The result that the caller of `append` waits for.
 pub(super) type AppendAnswer = Result<Vec<Appended>, EventStoreError>;
 
-/// Transactions of one call and one topic that go into the same batch.
+/// Transactions of one topic that go into the same batch: of one call, or of those that another store sent together.
 #[derive(Debug)]
 pub(super) struct Job {
     pub transactions: Vec<Transaction>,
+    /// How many transactions each call has.
+    pub calls: Vec<usize>,
     /// The number of events in all transactions.
     pub events: usize,
     /// Answered as unavailable if no writer leads until then.
@@ -30,6 +32,16 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// The transactions of each call.
+    pub fn by_call(&self) -> impl Iterator<Item = &[Transaction]> {
+        let mut rest = &*self.transactions;
+        self.calls.iter().map(move |count| {
+            let (call, behind) = rest.split_at(rest.len().min(*count));
+            rest = behind;
+            call
+        })
+    }
+
     pub fn answer(self, answer: AppendAnswer) {
         // The caller may have stopped waiting; the answer is dropped then.
         let _ = self.reply.send(answer);

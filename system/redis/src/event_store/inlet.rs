@@ -1,5 +1,5 @@
-//! The entrance to one partition's writer: checks the form of transactions, enforces the limit on waiting events, and splits calls into jobs
-//! that fit a batch. Knows how many events may wait, not what is written.
+//! The entrance to one partition's writer: checks the form of transactions, and enforces the limit on waiting events. Knows how many events may
+//! wait, not what is written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,75 +41,44 @@ pub(super) fn open(partition: Partition, config: &Arc<EventStoreConfig>) -> (Inl
 }
 
 impl Inlet {
-    /// Sends transactions of this partition to its writer and waits for the results, in their order.
+    /// Sends the transactions of a call to the partition's writer and waits for the results, in their order.
     pub async fn append(&self, transactions: Vec<Transaction>) -> AppendAnswer {
-        let events_max = self.config.batch_events_max;
-        self.append_in_jobs(transactions, events_max, None).await
+        let calls = vec![transactions.len()];
+        self.send(transactions, calls, None).await
     }
 
-    /// Writes transactions that another store sent, in one commit and only under this fence.
-    pub async fn append_under(&self, fence: u64, transactions: Vec<Transaction>) -> AppendAnswer {
-        self.append_in_jobs(transactions, usize::MAX, Some(fence))
-            .await
+    /// Writes the transactions of calls that another store sent, in one commit and only under this fence.
+    pub async fn append_under(
+        &self,
+        fence: u64,
+        transactions: Vec<Transaction>,
+        calls: Vec<usize>,
+    ) -> AppendAnswer {
+        self.send(transactions, calls, Some(fence)).await
     }
 
-    /// Sends transactions in jobs of at most `events_max` events, and waits for the results.
-    async fn append_in_jobs(
+    async fn send(
         &self,
         transactions: Vec<Transaction>,
-        events_max: usize,
+        calls: Vec<usize>,
         only_under: Option<u64>,
     ) -> AppendAnswer {
-        let mut all = Vec::new();
-        for reply in self.send(transactions, events_max, only_under)? {
-            // A writer that ended without an answer was closed.
-            let mut answers = reply.await.unwrap_or(Err(EventStoreError::Closed))?;
-            if all.is_empty() {
-                all = answers;
-            } else {
-                all.append(&mut answers);
-            }
-        }
-        Ok(all)
-    }
-
-    fn send(
-        &self,
-        transactions: Vec<Transaction>,
-        events_max: usize,
-        only_under: Option<u64>,
-    ) -> Result<Vec<oneshot::Receiver<AppendAnswer>>, EventStoreError> {
         let events = self.admit(&transactions)?;
-        let deadline = self.deadline();
-        let mut replies = Vec::with_capacity(1);
-        let mut chunk = Vec::new();
-        let mut chunk_events = 0;
-        let mut unsent = events;
-        let mut transactions = transactions.into_iter().peekable();
-        while let Some(transaction) = transactions.next() {
-            chunk_events += transaction.events.len();
-            chunk.push(transaction);
-            let next = transactions.peek().map(|t| t.events.len());
-            if next.is_some_and(|next| chunk_events + next <= events_max) {
-                continue;
-            }
-            let (reply, answer) = oneshot::channel();
-            let job = Job {
-                transactions: std::mem::take(&mut chunk),
-                events: chunk_events,
-                deadline,
-                only_under,
-                reply,
-            };
-            if self.jobs.send(job).is_err() {
-                self.depth.fetch_sub(unsent, Ordering::Relaxed);
-                return Err(EventStoreError::Closed);
-            }
-            unsent -= chunk_events;
-            chunk_events = 0;
-            replies.push(answer);
+        let (reply, answer) = oneshot::channel();
+        let job = Job {
+            transactions,
+            calls,
+            events,
+            deadline: self.deadline(),
+            only_under,
+            reply,
+        };
+        if self.jobs.send(job).is_err() {
+            self.depth.fetch_sub(events, Ordering::Relaxed);
+            return Err(EventStoreError::Closed);
         }
-        Ok(replies)
+        // A writer that ended without an answer was closed.
+        answer.await.unwrap_or(Err(EventStoreError::Closed))
     }
 
     /// Counts the events as waiting; returns their number, or refuses them as too many.

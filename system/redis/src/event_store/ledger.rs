@@ -1,7 +1,8 @@
 //! The versions and claims of one group commit. Checks each transaction against them, all or none; later transactions see the changes of
-//! earlier ones. Pure; its changes are discarded if the commit fails.
+//! earlier ones. What a call decided on a change of its own that was refused is refused, too, whatever the version is: it is somebody else's.
+//! Pure; its changes are discarded if the commit fails.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::keys::CLAIM_PREFIX;
 use super::version_cache::VersionCache;
@@ -29,6 +30,8 @@ pub(super) struct Ledger {
     slots: FxHashMap<Box<str>, VersionSlot>,
     /// The new version for each event of the admitted transactions, in their order.
     pub versions: Vec<u64>,
+    /// The aggregates of this call's transactions that were refused.
+    refused: FxHashSet<Box<str>>,
     /// The time that is written with a claim that is taken, s since the Unix epoch: by its age an archive finds those of old keys.
     claimed_at_s: u64,
 }
@@ -86,6 +89,11 @@ impl Ledger {
         self.slots.insert(key, slot);
     }
 
+    /// The transactions that follow are another call's.
+    pub fn begin_call(&mut self) {
+        self.refused.clear();
+    }
+
     /// Checks a transaction whose keys are open; admits it by changing their versions, or refuses it.
     pub fn admit(&mut self, transaction: &Transaction) -> Result<(), Obstacle> {
         let mut undo = Vec::new();
@@ -97,6 +105,9 @@ impl Ledger {
             for (key, slot) in undo.into_iter().rev() {
                 self.slots.insert(key, slot);
             }
+            let aggregates = transaction.events.iter();
+            self.refused
+                .extend(aggregates.map(|event| event.entity_id.as_str().into()));
         }
         result
     }
@@ -110,7 +121,9 @@ impl Ledger {
             let slot = slot_of(&mut self.slots, &event.entity_id);
             let as_expected = match event.expected {
                 ExpectedVersion::NoStream => slot.version == 0,
-                ExpectedVersion::Exact(version) => slot.version == version,
+                ExpectedVersion::Exact(version) => {
+                    slot.version == version && !self.refused.contains(event.entity_id.as_str())
+                }
                 ExpectedVersion::Any => true,
             };
             if !as_expected {
@@ -268,12 +281,27 @@ mod tests {
         let create = || transaction(vec![event("b", ExpectedVersion::NoStream)], vec![]);
         let (results, ledger) = admit(&[
             create(),
-            create(),
             transaction(vec![event("b", ExpectedVersion::Exact(1))], vec![]),
+            create(),
         ]);
-        assert!(results[0].is_ok() && results[1].is_err() && results[2].is_ok());
+        assert!(results[0].is_ok() && results[1].is_ok() && results[2].is_err());
         assert_eq!(ledger.versions, [1, 2]);
         assert_eq!(changes(&ledger), [("b".into(), 2)]);
+    }
+
+    #[test]
+    fn what_follows_from_a_refused_change_of_the_same_call_is_refused() {
+        let change = |id, version| {
+            let expected = ExpectedVersion::Exact(version);
+            transaction(vec![event(id, expected)], vec![])
+        };
+        // Somebody else has made version 2.
+        let call = [change("a", 1), change("a", 2), change("a", 3)];
+        let (results, mut ledger) = admit(&call);
+        assert!(results.iter().all(Result::is_err), "{results:?}");
+        assert_eq!(changes(&ledger), []);
+        ledger.begin_call();
+        assert!(ledger.admit(&call[1]).is_ok());
     }
 
     #[test]

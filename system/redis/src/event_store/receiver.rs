@@ -89,9 +89,13 @@ async fn answer(
     if let Ok(request) = request
         && request.fence == fence
     {
+        let (transactions, mut calls) = (request.transactions, request.calls);
+        if calls.iter().sum::<usize>() != transactions.len() {
+            calls = vec![1; transactions.len()];
+        }
         let answer = Answer {
             number: request.number,
-            result: inlet.append_under(fence, request.transactions).await,
+            result: inlet.append_under(fence, transactions, calls).await,
         };
         Failpoint::HandedOnWritten.pass();
         let json = serde_json::to_string(&answer).unwrap_or_default();

@@ -316,8 +316,11 @@ impl Writer {
                 return Some(End::broken(why));
             }
         };
-        let transactions = jobs.iter().flat_map(|job| &job.transactions);
-        let verdicts: Verdicts = transactions.map(|t| ledger.admit(t)).collect();
+        let mut verdicts = Verdicts::new();
+        for call in jobs.iter().flat_map(Job::by_call) {
+            ledger.begin_call();
+            verdicts.extend(call.iter().map(|transaction| ledger.admit(transaction)));
+        }
         let events = ledger.versions.len();
         if events == 0 {
             // Nothing is written, so nothing would show that what is remembered no longer holds.

@@ -124,6 +124,26 @@ async fn a_claim_has_one_holder_until_it_is_released() {
 }
 
 #[tokio::test]
+async fn what_was_decided_on_a_refused_change_of_the_same_call_is_refused() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    append_one(&*store, "e0", "a", NoStream).await;
+    append_one(&*store, "somebody else's", "a", Exact(1)).await;
+    let change = |id: &str, version| transaction(vec![event(id, "a", Exact(version))]);
+
+    let call = vec![change("e1", 1), change("e2", 2)];
+    let other_call = store.append(vec![change("e3", 2)]);
+    let (answers, other) = tokio::join!(store.append(call), other_call);
+
+    let answers = answers.unwrap();
+    assert!(!answers.iter().any(is_committed), "{answers:?}");
+    assert!(is_committed(&other.unwrap()[0]));
+    let events = all_events(&*store).await;
+    let ids: Vec<_> = events.iter().map(|event| event.event_id.as_str()).collect();
+    assert_eq!(ids, ["e0", "somebody else's", "e3"]);
+}
+
+#[tokio::test]
 async fn who_reads_up_to_a_conflicts_position_sees_what_was_in_the_way() {
     let stage = Stage::new().await;
     let store = stage.store();

@@ -29,14 +29,14 @@ async fn what_a_store_that_stands_by_is_given_is_written_by_the_leader() {
             transaction(vec![event("e1", "a", ExpectedVersion::Exact(1))]),
             transaction(vec![event("e2", "a", ExpectedVersion::Exact(1))]),
             transaction(vec![event("e3", "b", ExpectedVersion::NoStream)]),
+            // Decided on the second one, which is refused.
+            transaction(vec![event("e4", "a", ExpectedVersion::Exact(2))]),
         ])
         .await
         .unwrap();
 
-    assert!(
-        is_committed(&answers[0]) && is_committed(&answers[2]),
-        "{answers:?}"
-    );
+    let committed: Vec<bool> = answers.iter().map(is_committed).collect();
+    assert_eq!(committed, [true, false, true, false], "{answers:?}");
     let Appended::Conflict { key, version, .. } = &answers[1] else {
         panic!("{answers:?}");
     };
