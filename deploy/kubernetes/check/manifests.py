@@ -49,11 +49,17 @@ def built_by_kustomize(folder):
     built = subprocess.run([*command, folder], capture_output=True, text=True)
     if built.returncode:
         raise SystemExit(f"{' '.join(command)} {folder}: {built.stderr}")
-    generators = yaml.safe_load((folder / "kustomization.yaml").read_text()).get("configMapGenerator", [])
     text = built.stdout
-    for generated in generators:
-        text = re.sub(rf"\b{generated['name']}-[a-z0-9]{{10}}\b", generated["name"], text)
+    for name in generated_names(folder):
+        text = re.sub(rf"\b{name}-[a-z0-9]{{10}}\b", name, text)
     return read(text)
+
+
+def generated_names(folder):
+    """The ConfigMaps that a kustomization makes, and those that it names."""
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    names = {generated["name"] for generated in kustomization.get("configMapGenerator", [])}
+    return names.union(*(generated_names(folder / name) for name in kustomization["resources"] if (folder / name).is_dir()))
 
 
 def name_of(document):
