@@ -8,6 +8,7 @@ import subprocess
 import yaml
 
 FIELDS = {"apiVersion", "kind", "namespace", "resources", "configMapGenerator"}
+GENERATED = {"name", "behavior", "literals"}
 WORKLOADS = {"Deployment", "StatefulSet", "Job"}
 
 
@@ -24,8 +25,17 @@ def build(folder):
             raise SystemExit(f"{folder}/kustomization.yaml: there is no {name}")
         documents += build(path) if path.is_dir() else read(path.read_text())
     for generated in kustomization.get("configMapGenerator", []):
+        name, behavior = generated["name"], generated.get("behavior", "create")
+        if set(generated) - GENERATED or behavior not in ("create", "merge"):
+            raise SystemExit(f"{folder}/kustomization.yaml: check/manifests.py knows the ConfigMap {name} only with literals, made or merged")
         data = dict(literal.split("=", 1) for literal in generated["literals"])
-        documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": generated["name"]}, "data": data})
+        found = [d for d in documents if name_of(d) == f"ConfigMap {name}"]
+        if len(found) != (behavior == "merge"):
+            raise SystemExit(f"{folder}/kustomization.yaml: the ConfigMap {name} can't be {behavior}d: there are {len(found)} of it")
+        if found:
+            found[0]["data"] |= data
+        else:
+            documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
     for document in documents:
         if document["kind"] == "Namespace":
             continue
@@ -76,6 +86,11 @@ class Pods:
         self.labels = template["metadata"]["labels"]
         self.spec = template["spec"]
         [self.container] = self.spec["containers"]
+        self.containers = [self.container, *self.spec.get("initContainers", [])]
+        # The names under which they are reached one by one, or all.
+        own = workload["metadata"]["name"]
+        is_one_by_one = workload["kind"] == "StatefulSet" and self.replicas > 1
+        self.hosts = [f"{own}-{index}.{workload['spec']['serviceName']}" for index in range(self.replicas)] if is_one_by_one else [own]
 
     def port(self, port):
         """The number of a port that is given by name or number; None if the container has none."""

@@ -23,13 +23,16 @@ def check(documents, secrets, say):
 
 
 def needed(documents, pods, data):
-    """Who must reach whom, at which port: what a pod's arguments and variables name, and the agents their run's target."""
+    """Who must reach whom, at which port: what a pod's arguments and variables name, the agents their run's target, and the nodes of a
+    cluster each other."""
     wanted = set()
     runs = [pod for pod in pods if pod.labels.get("app.kubernetes.io/component") == "run"]
     for pod in pods:
         own = places(pod, data)
         if pod.labels.get("app.kubernetes.io/component") == "agent":
             own = [found for run in runs for found in places(run, data) if "api-gateway" in found[0]]
+        if "--cluster-enabled" in pod.container.get("args", []):
+            wanted |= {(pod.name, pod.name, port["containerPort"]) for port in pod.container["ports"]}
         for host, port in own:
             service = host.rpartition(".")[2]
             is_server = pod.labels.get("app.kubernetes.io/component") in SERVERS

@@ -7,17 +7,22 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 
 from manifests import pods_of
-from references import PLACE, environment
+from references import environment
+from servers import Servers, adapted, free_port, stop, tail, within
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+# The containers with a program of this repository; all others have Redis's image.
+OWN = ("ordershop", "loadgen")
 # All roles together, each time that they are asked.
 START_S_MAX = 60
+ANSWER_S_MAX = 5
+# The exit code of a role that Redis can't carry.
+UNABLE = 2
 
 
 def check(documents, secrets, folder, say):
@@ -26,15 +31,17 @@ def check(documents, secrets, folder, say):
     data = {(d["kind"], d["metadata"]["name"]): d.get("data") or d.get("stringData") for d in documents + secrets}
     pods = pods_of(documents)
     for pod in pods:
-        image, name = pod.container["image"], pod.container["name"]
-        if image != (redis if name == "redis" else f"{name}:{version}"):
-            say(f"{pod.name}: the image {image} is neither of this version nor that of compose.yaml")
-        if name != "redis":
+        for container in pod.containers:
+            image, name = container["image"], container["name"]
+            if image != (f"{name}:{version}" if name in OWN else redis):
+                say(f"{pod.name}: the image {image} is neither of this version nor that of compose.yaml")
+        name = pod.container["name"]
+        if name in OWN:
             dockerfile = ROOT / f"deploy/release/{name}.Dockerfile"
             context = pod.spec["securityContext"]
             if f"USER {context['runAsUser']}:{context['runAsGroup']}\n" not in dockerfile.read_text():
                 say(f"{pod.name}: its user is not that of {dockerfile.relative_to(ROOT)}")
-            command_line(pod, folder / name, environment(pod, data), say)
+            command_line(pod, folder / name, environment(pod.container, data), say)
     started(pods, data, folder / "ordershop", say)
 
 
@@ -59,73 +66,89 @@ def command_line(pod, program, variables, say):
             say(f"{pod.name}: {program.name} {command} reads no variable {variable}")
 
 
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
 def started(pods, data, program, say):
     """Starts Redis and each role once, with the arguments and variables of the manifests; only addresses and folders are others."""
     server = shutil.which("redis-server") or shutil.which("valkey-server")
-    if not server:
-        unable("the roles were not started: no redis-server or valkey-server on PATH (make redis)", say)
+    client = shutil.which("redis-cli") or shutil.which("valkey-cli")
+    if not (server and client):
+        unable("the roles were not started: no redis-server and redis-cli, nor those of Valkey, on PATH (make redis)", say)
         return
-    pods = [pod for pod in pods if pod.container["name"] in ("redis", "ordershop")]
-    ports = {pod.name: free_port() for pod in pods}
-    by_service = {pod.name.split()[1]: ports[pod.name] for pod in pods}
+    [redis] = [pod for pod in pods if pod.container["name"] == "redis"]
+    # Of a cluster, the Job that makes it.
+    job = next((pod for pod in pods if pod.name.startswith("Job") and pod.container["name"] not in OWN), None)
+    roles = [pod for pod in pods if pod.container["name"] == "ordershop"]
     with contextlib.ExitStack() as ending:
         work = pathlib.Path(ending.enter_context(tempfile.TemporaryDirectory()))
-        (work / "data").mkdir()
-        (work / "users.acl").write_text(data["Secret", "ordershop"]["users.acl"])
+        servers = Servers(redis, job, data, work, (server, client), ending)
+        places = servers.free_places() | {pod.hosts[0]: free_port() for pod in roles}
+        running = {}
 
-        def here(text, variables):
-            for name, value in variables.items():
-                text = text.replace(f"$({name})", value or "here")
-            text = re.sub(r"0\.0\.0\.0:\d+", f"127.0.0.1:{own}", text)
-            # The host of an address stands behind the user's name and password.
-            before, at, after = text.rpartition("@")
-            after = PLACE.sub(lambda found: f"127.0.0.1:{by_service.get(found[1], found[2])}", after)
-            return (before + at + after).replace("/etc/redis", str(work)).replace("/data", str(work / "data"))
-
-        running, redis = {}, None
-        for pod in pods:
-            own = ports[pod.name]
-            variables = environment(pod, data)
-            arguments = [here(argument, variables) for argument in pod.container["args"]]
-            variables = {name: here(value, {}) for name, value in variables.items()}
-            if pod.container["name"] == "redis":
-                redis = [server, "--port", str(own), *arguments]
-                continue
-            log = ending.enter_context(open(work / f"{pod.name.split()[1]}.log", "w"))
+        def start(pod):
+            own = places[pod.hosts[0]]
+            variables = environment(pod.container, data)
+            arguments = [adapted(argument, own, places, variables) for argument in pod.container["args"]]
+            variables = {name: adapted(value, own, places) for name, value in variables.items()}
+            log = ending.enter_context(open(work / f"{pod.hosts[0]}.log", "a"))
             process = subprocess.Popen([program, *arguments], env={"PATH": os.environ["PATH"], **variables}, stdout=log, stderr=log)
             ending.callback(stop, process)
-            running[pod.name] = (pod, process, log.name)
+            running[pod.name] = (own, process, log.name)
+
+        for pod in roles:
+            start(pod)
 
         def probe(kind, wanted, when):
             limit = time.monotonic() + START_S_MAX
-            for name, (pod, process, log) in running.items():
-                get = pod.container[kind]["httpGet"]
-                status = wait_for(ports[name], get["path"], wanted, process, limit)
+            for pod in roles:
+                name, get = pod.name, pod.container[kind]["httpGet"]
+                own, process, log = running[name]
+                status = wait_for(own, get["path"], wanted, process, limit)
+                # A replica isn't there yet: Kubernetes starts it again, too.
+                while servers.running and process.poll() == UNABLE and time.monotonic() < limit:
+                    time.sleep(1)
+                    start(pod)
+                    own, process, log = running[name]
+                    status = wait_for(own, get["path"], wanted, process, limit)
                 if status != wanted:
                     say(f"{name}: its {kind} {get['path']} is answered {status} {when}, not {wanted}\n{tail(log)}")
 
         probe("startupProbe", 200, "without Redis")
         probe("livenessProbe", 200, "without Redis")
         probe("readinessProbe", 503, "without Redis")
-        with open(work / "redis.log", "w") as log:
-            process = subprocess.Popen(redis, stdout=log, stderr=log)
-        ending.callback(stop, process)
-        ready = next(pod for pod in pods if pod.container["name"] == "redis").container["readinessProbe"]["exec"]["command"]
-        client = shutil.which(ready[0]) or shutil.which("valkey-cli")
-        if client:
-            # What is asked for is the right to do so; the server has another port here.
-            asked = [client, "-p", str(ports["StatefulSet redis"]), *ready[1:]]
-            if not within(lambda: subprocess.run(asked, capture_output=True).returncode == 0, process, time.monotonic() + START_S_MAX):
-                say(f"StatefulSet redis: {' '.join(ready)} fails\n{tail(log.name)}")
-        else:
-            print(f"kubernetes-check: NOT TESTED: {' '.join(ready)}: it is not installed")
+        if job:
+            cluster(servers, say)
+        servers.start(places)
+        for problem in servers.all_ready(time.monotonic() + START_S_MAX):
+            say(f"{redis.name}: {problem}")
         probe("readinessProbe", 200, "with Redis")
+        partitions(running, data, say)
+
+
+def cluster(servers, say):
+    """The Job makes one cluster of the nodes, and then finds that it is made. Started anew, they will be at other places."""
+    limit = time.monotonic() + START_S_MAX
+    servers.start(servers.free_places())
+    if servers.ready(servers.pod.hosts[0]):
+        say(f"{servers.pod.name}: {servers.pod.hosts[0]} is ready before there is a cluster")
+    for time_of in ("first", "second"):
+        problem = servers.run_job(limit)
+        if problem:
+            say(f"{servers.job.name}: the {time_of} time {problem}")
+            break
+        for problem in servers.all_ready(limit):
+            say(f"{servers.pod.name}: {problem}")
+    servers.stop()
+
+
+def partitions(running, data, say):
+    """The gateway knows as many partitions as the settings say."""
+    count = int(data["ConfigMap", "ordershop"]["PARTITIONS"])
+    name = "Deployment api-gateway"
+    own, process, log = running[name]
+    for index, wanted in ((count - 1, 200), (count, 404)):
+        path = f"/events/order.{index}" if index else "/events/order"
+        status = wait_for(own, path, wanted, process, time.monotonic() + ANSWER_S_MAX)
+        if status != wanted:
+            say(f"{name}: {path} is answered {status}, not {wanted}, with {count} partitions\n{tail(log)}")
 
 
 def unable(what, say):
@@ -134,25 +157,6 @@ def unable(what, say):
         say(f"NOT TESTED: {what}; EVERY_TOOL is set")
     else:
         print(f"kubernetes-check: NOT TESTED: {what}")
-
-
-def stop(process):
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def within(holds, process, limit):
-    while process.poll() is None:
-        if holds():
-            return True
-        if time.monotonic() > limit:
-            return False
-        time.sleep(0.05)
-    return False
 
 
 def wait_for(port, path, wanted, process, limit):
@@ -178,6 +182,3 @@ def wait_for(port, path, wanted, process, limit):
     within(answered, process, limit)
     return status if process.poll() is None else f"by nobody, for it ended with {process.returncode},"
 
-
-def tail(log):
-    return "".join(f"    {line}\n" for line in pathlib.Path(log).read_text().splitlines()[-5:])
