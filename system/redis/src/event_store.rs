@@ -46,7 +46,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use redis::RedisError;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +62,7 @@ use self::members::MembersHere;
 pub use self::projection_letters::ProjectionLetters;
 use self::projection_subscription::ProjectionSubscription;
 use self::readings::Readings;
-use self::reads::Reads;
+use self::reads::{Reads, unavailable, understood};
 use self::retrying::retrying;
 use self::session::Place;
 use self::share::Share;
@@ -73,7 +72,6 @@ use self::writer::{Writer, WriterMetrics};
 use crate::applied::{AppliedWatch, Channels};
 use crate::connection::RedisLink;
 use crate::metrics::AppendMetrics;
-use crate::refusal;
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{
@@ -206,14 +204,6 @@ fn check_limit(name: &str, limit: usize) -> Result<(), EventStoreError> {
     Err(EventStoreError::Invalid(format!(
         "{name} must be 1 to {READ_MAX}; it is {limit}"
     )))
-}
-
-fn unavailable(error: RedisError) -> EventStoreError {
-    EventStoreError::Unavailable(refusal::words(&error))
-}
-
-fn understood(entries: Option<Vec<Entry>>) -> Result<Vec<Entry>, EventStoreError> {
-    entries.ok_or_else(|| EventStoreError::Unavailable("unexpected reply to a read".into()))
 }
 
 #[async_trait]

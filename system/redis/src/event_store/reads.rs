@@ -10,8 +10,8 @@ use super::entry::{Entry, entries, events_only};
 use super::keys::Keys;
 use super::ledger::claim_key;
 use super::retrying::retrying;
-use super::{unavailable, understood};
 use crate::info;
+use crate::refusal;
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::event_store::{EventStoreError, RecordedEvent};
 use ordershop_contract::partition::Partition;
@@ -134,4 +134,14 @@ impl Reads {
         let is_there = |(partition, [taken]): (_, [Option<u64>; 1])| taken.map(|_| partition);
         Ok(partitions.zip(found).filter_map(is_there).collect())
     }
+}
+
+/// The error of a call that failed.
+pub(super) fn unavailable(error: RedisError) -> EventStoreError {
+    EventStoreError::Unavailable(refusal::words(&error))
+}
+
+/// The entries of a reply, which must be of the form of entries.
+pub(super) fn understood(entries: Option<Vec<Entry>>) -> Result<Vec<Entry>, EventStoreError> {
+    entries.ok_or_else(|| EventStoreError::Unavailable("unexpected reply to a read".into()))
 }
