@@ -182,16 +182,10 @@ impl Partitions {
         }
         told_by(id).unwrap_or_else(|| {
             let stem = id.split_once('-').map_or(id, |(stem, _)| stem);
-            self.number_by_hash(stem)
+            let of_hash = crc32fast::hash(stem.as_bytes()) % u32::from(self.count());
+            // It is less than a count that fits.
+            u8::try_from(of_hash).unwrap_or_default()
         }) % self.count()
-    }
-
-    /// The number of the partition that a text leads to which is no id.
-    #[must_use]
-    pub fn number_by_hash(self, text: &str) -> u8 {
-        let of_hash = crc32fast::hash(text.as_bytes()) % u32::from(self.count());
-        // It is less than a count that fits.
-        u8::try_from(of_hash).unwrap_or_default()
     }
 
     /// The partition of a topic that an id's entity lies in.
@@ -292,17 +286,6 @@ mod tests {
         for odd in ["a.", "a.x", "a.999", "a.-3", ""] {
             assert!(of(4).number_of(odd) < 4, "{odd}");
         }
-    }
-
-    #[test]
-    fn a_text_that_is_no_id_is_hashed_whole() {
-        let keys = (0..1_000).map(|n| format!("checkout-{n}.1"));
-        let mut counts = [0; 4];
-        for key in keys {
-            counts[usize::from(of(4).number_by_hash(&key))] += 1;
-        }
-        assert!(counts.iter().all(|count| *count > 150), "{counts:?}");
-        assert_eq!(Partitions::ONE.number_by_hash("checkout-1.1"), 0);
     }
 
     #[test]

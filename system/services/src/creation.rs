@@ -46,14 +46,7 @@ pub(super) async fn create<S: EntityService>(
         .into());
     }
     let partitions = context.events.partitions();
-    let number = match number_beside::<S>(partitions, &entities)? {
-        Some(number) => number,
-        // So that the key's claim is found there by any request with the key.
-        None => match &payload.key {
-            Some(key) => partitions.number_by_hash(key),
-            None => partitions.number_of(&delivery.message_id),
-        },
-    };
+    let number = number_of::<S>(partitions, &delivery.message_id, &entities)?;
     let id = partitions.id_in(number, &delivery.message_id);
     for (n, entity) in entities.iter_mut().enumerate() {
         *entity.id_mut() = if is_array {
@@ -113,18 +106,19 @@ struct Creation<'a, S: EntityService> {
     written: Positions,
 }
 
-/// The number of the partition of what a request's entities are made beside, all of them; `None` if that is nothing.
-fn number_beside<S: EntityService>(
+/// The number of the partition in which all of a request's entities are made. What is made beside nothing is spread by the message's id.
+fn number_of<S: EntityService>(
     partitions: Partitions,
+    message_id: &str,
     entities: &[S::Entity],
-) -> Result<Option<u8>, Rejection> {
+) -> Result<u8, Rejection> {
     let mut beside = entities.iter().filter_map(S::beside);
     let Some(first) = beside.next() else {
-        return Ok(None);
+        return Ok(partitions.number_of(message_id));
     };
     let number = partitions.number_of(first);
     match beside.find(|id| partitions.number_of(id) != number) {
-        None => Ok(Some(number)),
+        None => Ok(number),
         Some(other) => Err(Rejection::BadReference(format!(
             "the array would lie in several partitions, and it is made whole or not at all: {first:?} and {other:?} lie in two. Send a request for each"
         ))),
@@ -212,14 +206,13 @@ impl<S: EntityService> Creation<'_, S> {
     }
 
     /// Refuses a key that was used for something in another partition: its claim is there. Two requests at the same moment don't see each other
-    /// so; in one partition they do, by the claim. What is made beside nothing is made where its key leads.
+    /// so; in one partition they do, by the claim.
     async fn check_key_elsewhere(&self) -> Result<(), CommandError> {
         let Some(claim) = &self.claim else {
             return Ok(());
         };
         let events = &self.context.events;
-        let is_beside = |entity| S::beside(entity).is_some();
-        if events.partitions() == Partitions::ONE || !self.entities.iter().any(is_beside) {
+        if events.partitions() == Partitions::ONE {
             return Ok(());
         }
         let claimed = events.claimed(self.partition.topic, claim).await?;
