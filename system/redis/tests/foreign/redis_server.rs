@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use ordershop_redis::connection::RedisLink;
@@ -141,8 +142,18 @@ fn spawn(arguments: &[String], variables: &[(&'static str, String)]) -> Child {
         .unwrap()
 }
 
-/// A port that is free now.
+/// A port that is free now, each once, and none of those that the system gives to connections, which would take it before its server does.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FROM: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    loop {
+        let next = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        // Tests that run beside each other begin elsewhere.
+        let port = FROM + (std::process::id() * 101 + next) % COUNT;
+        let port = u16::try_from(port).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
