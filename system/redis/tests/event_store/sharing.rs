@@ -89,20 +89,52 @@ async fn active(stage: &Stage, group: &str) -> BTreeMap<String, usize> {
     active
 }
 
-async fn until_active(stage: &Stage, wanted: &[(&str, usize)]) {
+/// Waits until those who are active in a group are as they should be.
+async fn until(stage: &Stage, group: &str, holds: impl Fn(&BTreeMap<String, usize>) -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    let wanted: BTreeMap<String, usize> = wanted
-        .iter()
-        .map(|(name, count)| ((*name).to_owned(), *count))
-        .collect();
     loop {
-        let active = active(stage, GROUP).await;
-        if active == wanted {
+        let active = active(stage, group).await;
+        if holds(&active) {
             return;
         }
         assert!(Instant::now() < deadline, "{active:?}");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
+}
+
+async fn until_active(stage: &Stage, wanted: &[(&str, usize)]) {
+    let wanted = wanted.iter().copied();
+    let is_wanted = |active: &BTreeMap<String, usize>| {
+        let active = active.iter().map(|(name, count)| (name.as_str(), *count));
+        active.eq(wanted.clone())
+    };
+    until(stage, GROUP, is_wanted).await;
+}
+
+/// Waits until each of the stores leads so many partitions.
+async fn until_led(stage: &Stage, wanted: &[usize]) {
+    until(stage, "writer", |led| led.values().eq(wanted)).await;
+}
+
+/// Appends one event after the other through a store, until it is stopped; returns their ids.
+async fn appends(
+    store: Arc<RedisEventStore>,
+    name: &str,
+    stop: CancellationToken,
+) -> BTreeSet<String> {
+    let mut appended = BTreeSet::new();
+    for n in 0.. {
+        if stop.is_cancelled() {
+            break;
+        }
+        let id = format!("{name}{n:06}");
+        let partition = four().of(Topic::Order, &id);
+        let event = event(&id, &id, ExpectedVersion::NoStream);
+        let answer = store.append(vec![Transaction::of(partition, vec![event])]);
+        assert!(is_committed(&answer.await.unwrap()[0]), "{id}");
+        appended.insert(id);
+    }
+    appended
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -111,24 +143,7 @@ async fn consumers_share_the_partitions_and_no_event_is_given_twice_or_left_out(
     let writer = store(&stage);
     let seen: Seen = Arc::default();
     let ended = CancellationToken::new();
-    let writing = {
-        let (writer, ended) = (Arc::clone(&writer), ended.clone());
-        tokio::spawn(async move {
-            let mut written = BTreeSet::new();
-            for n in 0.. {
-                if ended.is_cancelled() {
-                    break;
-                }
-                let id = format!("e{n}");
-                let partition = four().of(Topic::Order, &id);
-                let event = event(&id, &id, ExpectedVersion::NoStream);
-                let appended = writer.append(vec![Transaction::of(partition, vec![event])]);
-                appended.await.unwrap();
-                written.insert(id);
-            }
-            written
-        })
-    };
+    let writing = tokio::spawn(appends(Arc::clone(&writer), "e", ended.clone()));
 
     let one = Consumer::start(&stage, "one", &seen).await;
     until_active(&stage, &[("one", 4)]).await;
@@ -159,39 +174,6 @@ async fn consumers_share_the_partitions_and_no_event_is_given_twice_or_left_out(
         let numbers: Vec<u64> = of_it.map(|(_, id)| id[1..].parse().unwrap()).collect();
         assert!(numbers.is_sorted(), "{partition}: {numbers:?}");
     }
-}
-
-async fn until_led(stage: &Stage, wanted: &[usize]) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let led = active(stage, "writer").await;
-        if led.values().eq(wanted) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{led:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-}
-
-/// Appends one event after the other through a store, until it is stopped; returns their ids.
-async fn appends(
-    store: Arc<RedisEventStore>,
-    name: &str,
-    stop: CancellationToken,
-) -> BTreeSet<String> {
-    let mut appended = BTreeSet::new();
-    for n in 0.. {
-        if stop.is_cancelled() {
-            break;
-        }
-        let id = format!("{name}{n:06}");
-        let partition = four().of(Topic::Order, &id);
-        let event = event(&id, &id, ExpectedVersion::NoStream);
-        let answer = store.append(vec![Transaction::of(partition, vec![event])]);
-        assert!(is_committed(&answer.await.unwrap()[0]), "{id}");
-        appended.insert(id);
-    }
-    appended
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
