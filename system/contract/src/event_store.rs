@@ -231,8 +231,8 @@ pub trait EventStore: Send + Sync {
 
     /// Appends transactions, each all or none, and returns a result for each, in their order. Transactions of one call and partition are
     /// checked and written in their order, in one commit. One that expects a version of an aggregate that a refused one before it would have
-    /// changed is refused, too: it was decided on what isn't there. Returns when they are written (with the configured durability). Unavailable if the store has lost
-    /// a cause: what depends on it must be decided again.
+    /// changed is refused, too: it was decided on what isn't there. Returns when they are written (with the configured durability).
+    /// Unavailable if the store has lost a cause: what depends on it must be decided again.
     async fn append(
         &self,
         transactions: Vec<Transaction>,

@@ -1,5 +1,5 @@
-//! The functional tests again, with four partitions a topic on a cluster, and tests of partitions. Those that look into a topic's only stream, or write to it as
-//! a foreign service, are not among them.
+//! The functional tests again, with four partitions a topic on a cluster, and tests of partitions. Those that look into a topic's only stream, or
+//! write to it as a foreign service, are not among them.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 /// How many partitions each topic has.
