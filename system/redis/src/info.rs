@@ -88,9 +88,13 @@ pub async fn check(link: &RedisLink, asked: Asked) -> Result<ServerInfo, CheckEr
             faults.append(&mut its_faults);
             all.push(seen);
         }
+        let there = partitions::there(&mut link.shared()).await;
+        if matches!(there, Ok(Some(_))) {
+            // A shop's replicas were there when it was made, so they come back: it starts without them as it goes on without them.
+            faults.retain(|fault| !matches!(fault, Fault::Replicas { .. }));
+        }
         match least_durable(all) {
             Some(seen) if faults.is_empty() => {
-                let there = partitions::there(&mut link.shared()).await;
                 fits(link, asked, there)?;
                 Ok(seen.info)
             }

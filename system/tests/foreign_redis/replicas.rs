@@ -24,21 +24,73 @@ pub async fn has_a_replica(master: &ForeignRedis) -> bool {
     told.contains("state=online")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_and_its_repeat_are_answered_once_the_replica_has_them() {
-    let port = free_port().to_string();
-    let master = ["--port", &port, "--repl-diskless-sync-delay", "0"];
-    let master = ForeignRedis::start(&master).await;
-    let replica = ForeignRedis::start(&["--replicaof", "127.0.0.1", &port]).await;
+/// Starts a master on a port, or a replica of one.
+pub async fn server(port: u16, master: Option<u16>) -> ForeignRedis {
+    let (port, master) = (port.to_string(), master.map(|port| port.to_string()));
+    let mut arguments = vec!["--port", &port, "--appendonly", "yes"];
+    arguments.extend(["--repl-diskless-sync-delay", "0"]);
+    if let Some(master) = &master {
+        arguments.extend(["--replicaof", "127.0.0.1", master]);
+    }
+    ForeignRedis::start(&arguments).await
+}
+
+/// Starts a replica, and waits until it has all data.
+async fn replica_of(port: u16, master: &ForeignRedis) -> ForeignRedis {
+    let replica = server(free_port(), Some(port)).await;
     until("the replica is in step", async || {
-        has_a_replica(&master).await
+        has_a_replica(master).await
     })
     .await;
+    replica
+}
+
+/// A shop whose writes one replica must have.
+fn shop_on(master: &ForeignRedis) -> Program {
     let url = master.url();
     let asked = ["--redis-url", &url, "--replicas-ack", "1"];
     let limit = ["--replicas-ack-timeout-ms", "100"];
     let up = ["up", "--listen", "127.0.0.1:0"];
-    let mut program = Program::start(&[&up[..], &asked, &limit].concat());
+    Program::start(&[&up[..], &asked, &limit].concat())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_starts_while_its_replica_is_away() {
+    let port = free_port();
+    let master = server(port, None).await;
+    let replica = replica_of(port, &master).await;
+    let mut program = shop_on(&master);
+    let http = Customer::new(program.url().await);
+    let path = format!("/customer/{}", http.customer().await);
+    program.stop().await;
+
+    replica.signal("KILL");
+    until("the replica is gone", async || {
+        !has_a_replica(&master).await
+    })
+    .await;
+    let mut program = shop_on(&master);
+    let http = Customer::new(program.url().await);
+    assert_eq!(http.get(&path).await.result()["name"], "Ada");
+    let changed = json!({"name": "Grace", "email": "grace@example.com"});
+    http.put(&path, &changed)
+        .await
+        .refused(504, "outcome unknown");
+    until("that it is missing is told", async || {
+        program.log().contains("in step are 0")
+    })
+    .await;
+    let _replica = replica_of(port, &master).await;
+    http.insist(Method::PUT, &path, &changed).await;
+    program.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_and_its_repeat_are_answered_once_the_replica_has_them() {
+    let port = free_port();
+    let master = server(port, None).await;
+    let replica = replica_of(port, &master).await;
+    let mut program = shop_on(&master);
     let http = Customer::new(program.url().await);
     let customer = http.customer().await;
     let path = format!("/customer/{customer}");

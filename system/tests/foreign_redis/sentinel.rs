@@ -4,23 +4,12 @@
 use crate::customer::Customer;
 use crate::customers::Load;
 use crate::program::{Program, ordershop, run};
-use crate::redis_server::{ForeignRedis, free_port};
-use crate::replicas::{has_a_replica, until};
+use crate::redis_server::free_port;
+use crate::replicas::{has_a_replica, server, until};
 use crate::sentinel_server::Sentinel;
 use crate::shopping::buys;
 
 const UP: [&str; 3] = ["up", "--listen", "127.0.0.1:0"];
-
-/// Starts a master on a port, or a replica of one.
-async fn server(port: u16, master: Option<u16>) -> ForeignRedis {
-    let (port, master) = (port.to_string(), master.map(|port| port.to_string()));
-    let mut arguments = vec!["--port", &port, "--appendonly", "yes"];
-    arguments.extend(["--repl-diskless-sync-delay", "0"]);
-    if let Some(master) = &master {
-        arguments.extend(["--replicaof", "127.0.0.1", master]);
-    }
-    ForeignRedis::start(&arguments).await
-}
 
 async fn goes_on_with_the_next_master(mode: &[&str]) {
     let ports = [free_port(), free_port()];
