@@ -14,6 +14,7 @@ use ordershop_redis::connection::RedisLink;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::metrics::AppendMetrics;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 /// The timeout of an append; far longer than a takeover takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,17 +77,23 @@ impl ForeignService {
         self.appends(topic, event, claims, false).await
     }
 
-    /// Takes a claim for a while, so that nobody else can.
-    pub async fn claims(&self, topic: Topic, claim: &str) {
+    /// Takes a claim for a while, so that nobody else can. It is given back later unless what is returned is cancelled: a service that appends
+    /// after the test's shop has ended would take its place.
+    pub async fn claims(&self, topic: Topic, claim: &str) -> CancellationToken {
         let holder = holder(claim);
         let event = noted(&holder, ExpectedVersion::NoStream);
         let taken = vec![Claim::Take(claim.to_owned())];
         self.appends(topic, event, taken, false).await;
         let (service, claim) = (self.clone(), claim.to_owned());
+        let given_back = CancellationToken::new();
+        let keeping = given_back.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(CLAIM_KEPT).await;
-            service.releases(topic, &claim).await;
+            let kept = tokio::time::sleep(CLAIM_KEPT);
+            if keeping.run_until_cancelled(kept).await.is_some() {
+                service.releases(topic, &claim).await;
+            }
         });
+        given_back
     }
 
     /// Gives a claim back, if that hasn't been done.

@@ -264,7 +264,7 @@ impl Buyer {
     /// Pays, and takes the payment back before the order is shipped: the foreign service keeps anybody from shipping it meanwhile, but not for
     /// as long as a shop stands still.
     async fn takes_its_payment_back(&self, order: &str) {
-        self.foreign.claims(Topic::Shipping, order).await;
+        let given_back = self.foreign.claims(Topic::Shipping, order).await;
         let body = json!({"order_id": order, "amount": PRICE});
         let billing = self.sends(Method::POST, "/billing", &body, &[]).await.id();
         let path = format!("/order/{order}");
@@ -276,6 +276,7 @@ impl Buyer {
             self.expects(billing, Expected::Gone);
             self.sees(&path, &["UNCLEARED"]).await;
         }
+        given_back.cancel();
         self.foreign.releases(Topic::Shipping, order).await;
     }
 
