@@ -63,7 +63,6 @@ pub use self::projection_letters::ProjectionLetters;
 use self::projection_subscription::ProjectionSubscription;
 use self::readings::Readings;
 use self::reads::{Reads, unavailable, understood};
-use self::retrying::retrying;
 use self::session::Place;
 use self::share::Share;
 use self::subscription::{DeliveryProgress, RedisSubscription};
@@ -377,9 +376,7 @@ impl EventStore for RedisEventStore {
 
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
         let read = || groups::statuses(self.shared.clone(), self.config.partitions, &self.readings);
-        let mut statuses = retrying(self.config.read_retry_max(), read)
-            .await
-            .map_err(unavailable)?;
+        let mut statuses = self.reads.retried(read).await?;
         for status in &mut statuses {
             status.lag = self.lags.now(&status.group, status.partition);
         }

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
+use tonic::{Response, Status, Streaming};
 
 use super::convert;
 use super::subscription::{Client, GrpcSubscription};
@@ -123,14 +123,23 @@ impl GrpcEventStore {
         )))
     }
 
-    /// Sends a request that must be answered within `limit`.
-    async fn ask<T>(
+    /// Sends a request that doesn't wait for anything.
+    async fn ask<T, A: Future<Output = Result<Response<T>, Status>>>(
         &self,
-        limit: Duration,
-        answer: impl Future<Output = Result<tonic::Response<T>, Status>>,
+        request: impl FnOnce(Client) -> A,
+    ) -> Result<T, EventStoreError> {
+        self.ask_to_wait(Duration::ZERO, request).await
+    }
+
+    /// Sends a request that waits at most so long for something.
+    async fn ask_to_wait<T, A: Future<Output = Result<Response<T>, Status>>>(
+        &self,
+        wait_max: Duration,
+        request: impl FnOnce(Client) -> A,
     ) -> Result<T, EventStoreError> {
         self.check()?;
-        let answer = tokio::time::timeout(limit, answer);
+        let limit = wait_max + Duration::from_millis(ANSWER_MS_MAX);
+        let answer = tokio::time::timeout(limit, request(self.client.clone()));
         match self.closed.run_until_cancelled(answer).await {
             None => Err(EventStoreError::Closed),
             Some(Ok(Ok(answer))) => Ok(answer.into_inner()),
@@ -254,10 +263,8 @@ impl EventStore for GrpcEventStore {
             after: Some(convert::position(after)),
             limit: number("limit", limit).map_err(EventStoreError::Invalid)?,
         };
-        let mut client = self.client.clone();
-        let asked = client.read(request);
-        let events = self.ask(Duration::from_millis(ANSWER_MS_MAX), asked);
-        convert::to_events(partition, events.await?)
+        let asked = self.ask(async move |mut client: Client| client.read(request).await);
+        convert::to_events(partition, asked.await?)
     }
 
     async fn claimed(&self, topic: Topic, claim: &str) -> Result<Vec<Partition>, EventStoreError> {
@@ -265,11 +272,8 @@ impl EventStore for GrpcEventStore {
             topic: topic.to_string(),
             claim: claim.to_owned(),
         };
-        let mut client = self.client.clone();
-        let asked = client.claimed(request);
-        let reply = self
-            .ask(Duration::from_millis(ANSWER_MS_MAX), asked)
-            .await?;
+        let asked = self.ask(async move |mut client: Client| client.claimed(request).await);
+        let reply = asked.await?;
         let partitions = reply.topics.iter();
         partitions.map(|name| convert::to_partition(name)).collect()
     }
@@ -278,11 +282,8 @@ impl EventStore for GrpcEventStore {
         let request = proto::LastPositionRequest {
             topic: partition.to_string(),
         };
-        let mut client = self.client.clone();
-        let asked = client.last_position(request);
-        let reply = self
-            .ask(Duration::from_millis(ANSWER_MS_MAX), asked)
-            .await?;
+        let asked = self.ask(async move |mut client: Client| client.last_position(request).await);
+        let reply = asked.await?;
         Ok(convert::to_position(reply.position.unwrap_or_default()))
     }
 
@@ -300,10 +301,8 @@ impl EventStore for GrpcEventStore {
             wait_ms_max: number("wait_ms_max", wait_max.as_millis())
                 .map_err(EventStoreError::Invalid)?,
         };
-        let mut client = self.client.clone();
-        let asked = client.follow(request);
-        let events = self.ask(wait_max + Duration::from_millis(ANSWER_MS_MAX), asked);
-        convert::to_events(partition, events.await?)
+        let asked = async move |mut client: Client| client.follow(request).await;
+        convert::to_events(partition, self.ask_to_wait(wait_max, asked).await?)
     }
 
     async fn applied(
@@ -316,18 +315,14 @@ impl EventStore for GrpcEventStore {
             wait_ms_max: number("wait_ms_max", wait_max.as_millis())
                 .map_err(EventStoreError::Invalid)?,
         };
-        let mut client = self.client.clone();
-        let asked = client.applied(request);
-        let told = self.ask(wait_max + Duration::from_millis(ANSWER_MS_MAX), asked);
-        convert::to_applied(told.await?)
+        let asked = async move |mut client: Client| client.applied(request).await;
+        convert::to_applied(self.ask_to_wait(wait_max, asked).await?)
     }
 
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
-        let mut client = self.client.clone();
-        let asked = client.groups(proto::GroupsRequest {});
-        let reply = self
-            .ask(Duration::from_millis(ANSWER_MS_MAX), asked)
-            .await?;
+        let asked =
+            self.ask(async move |mut client: Client| client.groups(proto::GroupsRequest {}).await);
+        let reply = asked.await?;
         let groups = reply.groups.into_iter().map(|group| {
             Ok(GroupStatus {
                 partition: convert::to_partition(&group.topic)?,
@@ -343,11 +338,9 @@ impl EventStore for GrpcEventStore {
     }
 
     async fn server_usage(&self) -> Result<Option<ServerUsage>, EventStoreError> {
-        let mut client = self.client.clone();
-        let asked = client.usage(proto::UsageRequest {});
-        let reply = self
-            .ask(Duration::from_millis(ANSWER_MS_MAX), asked)
-            .await?;
+        let asked =
+            self.ask(async move |mut client: Client| client.usage(proto::UsageRequest {}).await);
+        let reply = asked.await?;
         Ok(reply.usage.map(|usage| ServerUsage {
             cpu_us: usage.cpu_us,
             commands: usage.commands,
