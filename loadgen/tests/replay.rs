@@ -368,22 +368,12 @@ fn the_real_system_takes_orders_payments_and_cancellations_of_an_export() {
 }
 
 #[test]
+#[ignore = "needs the first five days of the Online Retail data set: ORDERSHOP_TRACE names the file"]
 fn five_real_days_are_replayed_without_losing_an_invoice() {
-    let trace = std::env::var_os("ORDERSHOP_TRACE").map_or_else(
-        || {
-            PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-                .join("../../shared/data/online-retail-2010-12.csv")
-        },
-        PathBuf::from,
-    );
-    if !trace.is_file() {
-        let path = trace.display();
-        eprintln!("NOT TESTED: there is no real export at {path}; name one in ORDERSHOP_TRACE");
-        return;
-    }
+    let trace = std::env::var("ORDERSHOP_TRACE").expect("ORDERSHOP_TRACE");
     let Some(program) = ordershop() else { return };
     // A debug build on two busy cores needs this long: each day is a burst of large carts.
-    let ended = built_in(trace.to_str().unwrap(), "7200", &program);
+    let ended = built_in(&trace, "7200", &program);
     assert_eq!(ended.code, 0, "{}\n{}", ended.stderr, ended.stdout);
     let report = ended.report();
     assert_eq!(report["verdict"]["result"], "PASS");

@@ -1,6 +1,6 @@
-//! The plan of a real shop's export, which is not in the repository: without it, the test says so.
+//! The plan of a real shop's export, which is not in the repository.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use loadgen_scenario::trace::{JourneyKind, Speed, TraceConfig, TracePlan};
@@ -16,30 +16,14 @@ const MAPPING: &str = r#"
     unit_price = "unit_price"
 "#;
 
-fn export() -> PathBuf {
-    std::env::var_os("ORDERSHOP_TRACE").map_or_else(
-        || {
-            let crate_folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-            crate_folder.join("../../../shared/data/online-retail-2010-12.csv")
-        },
-        PathBuf::from,
-    )
-}
-
 #[test]
+#[ignore = "needs the first five days of the Online Retail data set: ORDERSHOP_TRACE names the file"]
 fn every_invoice_of_five_real_days_is_accounted_for() {
-    let path = export();
-    if !path.exists() {
-        eprintln!(
-            "NOT TESTED: there is no real export at {}; name one in ORDERSHOP_TRACE",
-            path.display()
-        );
-        return;
-    }
+    let path = std::env::var_os("ORDERSHOP_TRACE").expect("ORDERSHOP_TRACE");
     let config: TraceConfig = toml::from_str(MAPPING).unwrap();
     let speed = Speed::new(7200.0).unwrap();
 
-    let plan = TracePlan::from_file(&path, &config, 1).unwrap();
+    let plan = TracePlan::from_file(Path::new(&path), &config, 1).unwrap();
 
     let biggest = plan.orders().map(|order| order.pieces).max().unwrap();
     let pieces: u64 = plan.products.iter().map(|product| product.stock).sum();
