@@ -322,13 +322,17 @@ impl Buyer {
         }
     }
 
-    /// The entity of a list that has this value.
+    /// Waits until a list has an entity with this value: what an order shows may be seen before it; returns its id.
     async fn finds(&self, list: &str, field: &str, value: &str) -> String {
-        let answer = self.sends(Method::GET, list, &Value::Null, &[]).await;
-        let all = answer.result().as_array().unwrap();
-        let found = all.iter().find(|entity| entity[field] == value);
-        let found = found.unwrap_or_else(|| panic!("{list} has no {field} {value}"));
-        found["entity_id"].as_str().unwrap().to_owned()
+        for _ in 0..LOOKS_MAX {
+            let answer = self.sends(Method::GET, list, &Value::Null, &[]).await;
+            let mut all = answer.result().as_array().unwrap().iter();
+            if let Some(found) = all.find(|entity| entity[field] == value) {
+                return found["entity_id"].as_str().unwrap().to_owned();
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        panic!("{list} has no {field} {value}");
     }
 
     /// Waits until an order has one of these statuses; returns it.
