@@ -180,6 +180,9 @@ async fn the_page_begins_with_the_last_events_and_says_units() {
     let shop = Shop::open().await;
     let http = &shop.customer;
     mallory(&shop).await;
+    // Her welcome is an event, too, and not one of the last.
+    http.eventually("/mails/sent", |mails| !mails.as_array().unwrap().is_empty())
+        .await;
     let prices: Vec<Value> = (0..60)
         .map(|n| json!({"name": format!("Product {n}"), "price": 1200 + n}))
         .collect();
