@@ -1,6 +1,6 @@
 # The commands of this repository. `make` alone lists them.
 
-DEMO_RATE     ?= 200
+DEMO_RATE     ?= 100
 DEMO_DURATION ?= 30s
 # One folder for each run; evaluated once, so that it is the same everywhere below.
 DEMO_OUT      := $(or $(DEMO_OUT),reports/runs/demo-$(shell date +%Y%m%d-%H%M%S))
@@ -19,7 +19,7 @@ export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
 
-demo: toolchain redis ## build, run customers through the system for DEMO_DURATION (30s) at DEMO_RATE (200/s), print the report's folder
+demo: toolchain redis ## build, run customers through the system for DEMO_DURATION (30s) at DEMO_RATE (100/s), print the report's folder
 	@echo "1 of 2: building both programs (the first time some 2 to 5 minutes on two cores)"
 	cargo build --locked --bin ordershop --bin loadgen
 	@echo "2 of 2: $(DEMO_RATE) checkouts a second for $(DEMO_DURATION) through a shop of its own"
